@@ -1,0 +1,42 @@
+# Every target sets up what it needs by itself, once.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/ready
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help repro test lab lock
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+repro: $(READY) ## make the data, run the pipeline, print the comparison
+	@mlproj data
+	@dvc repro
+	@mlproj report
+
+test: $(READY) ## run every test: the library's notebooks, then tests/
+	@nbdev-test nbs/api
+	@pytest
+
+lab: $(READY) ## open JupyterLab with the project's kernel
+	@jupyter lab --notebook-dir=. nbs/index.ipynb
+
+# The versions for Python 3.11 first, then the same ones for every later Python and system: uv would otherwise choose by Python.
+# NCCL, half a gigabyte for several GPUs at once, is left out.
+COMPILE := uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
+	--no-emit-package nvidia-nccl-cu12 pyproject.toml
+lock: $(READY) ## remake requirements.lock from pyproject.toml
+	@$(COMPILE) --output-file .venv/python311.lock
+	@$(COMPILE) --universal --constraint .venv/python311.lock --output-file requirements.lock
+
+# The stamp is made last, so that an installation that was interrupted is taken up again.
+$(READY): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed: install it, or name it as in: make PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up .venv with $(PYTHON); the first time takes a minute or two …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
