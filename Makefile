@@ -1,13 +1,13 @@
 # Every target sets up what it needs by itself, once.
 .DEFAULT_GOAL := help
+SHELL := /bin/bash
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
-export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lab lock
+.PHONY: help repro test lab readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,12 +22,20 @@ test: $(READY) ## run every test: the library's notebooks, then tests/
 	@pytest
 
 lab: $(READY) ## open JupyterLab with the project's kernel
-	@jupyter lab --notebook-dir=. nbs/index.ipynb
+	@JUPYTER_PREFER_ENV_PATH=1 jupyter lab nbs/index.ipynb
+
+readme: $(READY) ## remake README.md from nbs/index.ipynb
+	@$(MAKE) --silent readme-text > README.new && mv README.new README.md
+
+# The notebook lies a folder below the root, so its links differ by that.
+readme-text: $(READY)
+	@set -o pipefail; jupyter nbconvert --execute --to markdown --no-input --stdout --log-level ERROR nbs/index.ipynb \
+		| sed -E 's@\]\((api|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
 
 # The versions for Python 3.11 first, then the same ones for every later Python and system: uv would otherwise choose by Python.
-# NCCL, half a gigabyte for several GPUs at once, is left out.
+# Left out: NCCL, half a gigabyte for several GPUs at once; rfc3987-syntax, a second at every start for checks that nothing here needs.
 COMPILE := uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
-	--no-emit-package nvidia-nccl-cu12 pyproject.toml
+	--no-emit-package nvidia-nccl-cu12 --no-emit-package rfc3987-syntax pyproject.toml
 lock: $(READY) ## remake requirements.lock from pyproject.toml
 	@$(COMPILE) --output-file .venv/python311.lock
 	@$(COMPILE) --universal --constraint .venv/python311.lock --output-file requirements.lock

@@ -48,7 +48,8 @@ def run(
     try:
         run_stage(root, stage, model)
     except StageFailed as error:
-        print(f"mlproj: {stage} stopped: {error}\nThe last good outputs come back with `dvc checkout`; the notebook as far as it came:", file=sys.stderr)
+        print(f"mlproj: {stage} stopped: {error}", file=sys.stderr)
+        print("The last good outputs come back with `dvc checkout`; the notebook, as far as it came:", file=sys.stderr)
         print(error.report.relative_to(root), file=sys.stderr)
         raise typer.Exit(1) from None
 

@@ -11,6 +11,7 @@ __all__ = ['TITLES', 'read_fold_metrics', 'metric_names', 'cards_a_day', 'baseli
 import json
 from pathlib import Path
 
+import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -76,7 +77,7 @@ def comparison_table(
             mark = "" if difference is None or abs(difference) <= tolerance else " ◀"
             rows[model][title] = f"{value:.3f}"
             rows[model][f"{title} published"] = "–" if known is None else f"{known:.3f}"
-            rows[model][f"{title} difference"] = "–" if difference is None else f"{difference:+.3f}{mark}"
+            rows[model][f"{title} difference"] = "–" if difference is None else f"{difference:+.3f}{mark}".replace("-0.000", "+0.000")
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 # %% ../nbs/api/75_compare.ipynb #0818431d
@@ -86,7 +87,8 @@ def read_scored(
     fold: str, # first training day
 ) -> pd.DataFrame: # transaction_id, day, customer_id, is_fraud, score
     "Read a model's predictions of one fold, with their labels."
-    predictions = pd.read_parquet(root / "predictions" / f"{model}.parquet", columns=["transaction_id", "timestamp", "score"], filters=[("fold", "==", fold)])
+    scored = ["transaction_id", "timestamp", "score"]
+    predictions = pd.read_parquet(root / "predictions" / f"{model}.parquet", columns=scored, filters=[("fold", "==", fold)])
     labels = pd.read_parquet(root / "prepared" / "transactions.parquet", columns=["transaction_id", "customer_id", "is_fraud"])
     return predictions.assign(day=predictions.timestamp.dt.strftime("%Y-%m-%d")).merge(labels, on="transaction_id")
 
@@ -112,25 +114,27 @@ def plot_curves(
 ) -> plt.Figure:
     "Draw one kind of curve for all models."
     figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-    for (model, curve), color in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
-        ax.plot(curve.iloc[:, 0], curve.iloc[:, 1], label=model, color=color, lw=1.8)
     x, y = next(iter(curves.values())).columns
+    style = "steps-pre" if y == "precision" else "default" # precision between two thresholds is that of the lower one
+    for (model, curve), color in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
+        ax.plot(curve[x], curve[y], label=model, color=color, lw=1.8, drawstyle=style)
     ax.set(title=title, xlabel=x.replace("_", " "), ylabel=y.replace("_", " "), xlim=(0, 1), ylim=(0, 1.02))
     ax.legend(frameon=False)
     return figure
 
 # %% ../nbs/api/75_compare.ipynb #720cfb95
 def plot_by_day(
-    by_day: pd.DataFrame, # index: day, columns: models, values: card precision
+    by_day: pd.DataFrame, # index: day as text, columns: models, values: card precision
     title: str,
     k: int, # cards looked at each day
 ) -> plt.Figure:
     "Draw card precision for each test day."
     figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for model, color in zip(by_day, sns.color_palette("colorblind"), strict=False):
-        ax.plot(by_day.index, by_day[model], marker="o", ms=4, label=model, color=color, lw=1.6)
-    ax.set(title=title, xlabel="test day", ylabel=f"compromised cards among the {k} looked at (share)", ylim=(0, None))
-    ax.tick_params(axis="x", rotation=30)
+        ax.plot(pd.to_datetime(by_day.index), by_day[model], marker="o", ms=4, label=model, color=color, lw=1.6)
+    ax.set(title=title, xlabel="test day", ylabel=f"compromised among {k} cards (share)", ylim=(0, None))
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=8))
+    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['write_world', 'bring_data', 'add_files', 'add_days', 'create_world']
 
-# %% ../nbs/api/25_data.ipynb #79cc0a3c
-import os
+# %% ../nbs/api/25_data.ipynb #6411a65e
 import shutil
 import subprocess
 import sys
@@ -106,7 +105,9 @@ def bring_data(
         check_data(root)
         return f"data/ is version {record.version[:8]} now, from {'the cache' if cached else 'the remote'}"
     if [list(step) for step in record.made] != [["simulator"]]:
-        raise UserError(f"version {record.version[:8]} holds added files, which cannot be made again: name a remote that has it (`dvc remote add`)")
+        raise UserError(
+            f"version {record.version[:8]} holds added files, which cannot be made again: name a remote that has it (`dvc remote add`)"
+        )
     with _new_folder(root) as new:
         write_world(World(**record.made[0]["simulator"]), new)
         made = describe_folder(new, record.made)

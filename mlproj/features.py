@@ -212,7 +212,9 @@ def _check_lag(transactions: ibis.Table, windows: Windows) -> None:
         lag = ibis.interval(days=windows.lag_days)
         early = (transactions.label_time > transactions.timestamp + lag).sum().to_pyarrow().as_py()
         if early:
-            raise UserError(f"features in params.yaml read labels {windows.lag_days} days after a transaction, and {early} are known only later")
+            raise UserError(
+                f"features in params.yaml read labels {windows.lag_days} days after a transaction, and {early} are known only later"
+            )
 
 # %% ../nbs/api/30_features.ipynb #c1645b0c
 def read_features(

@@ -55,7 +55,7 @@ def _linear_document(estimator: LogisticRegression) -> bytes:
 
 
 def _onnx_document(estimator: ClassifierMixin) -> bytes:
-    from skl2onnx import to_onnx # slow to import, and needed after training alone
+    from skl2onnx import to_onnx  # slow to import, and needed after training alone
 
     inputs = np.zeros((1, estimator.n_features_in_), dtype="float32")
     return to_onnx(estimator, inputs, name="model", options={"zipmap": False}, target_opset=17).SerializeToString()

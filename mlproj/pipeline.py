@@ -33,14 +33,17 @@ def notebook_defaults(
     """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise UserError(f"{name} has {len(cells) or 'no'} cell{'s' if cells else ''} tagged `parameters`: it needs one, for parameters reach it there")
+        found = f"{len(cells)} cells" if cells else "no cell"
+        raise UserError(f"{name} has {found} tagged `parameters`: it needs one, for parameters reach it there")
     defaults = {}
     for statement in ast.parse(cells[0].source).body:
         try:
             (target,) = statement.targets
             defaults[target.id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):
-            raise UserError(f"{name}: the cell tagged `parameters` may hold nothing but `name = literal`, not {ast.unparse(statement)!r}") from None
+            raise UserError(
+                f"{name}: the cell tagged `parameters` may hold nothing but `name = literal`, not {ast.unparse(statement)!r}"
+            ) from None
     return defaults
 
 # %% ../nbs/api/80_pipeline.ipynb #a636080f
@@ -78,7 +81,10 @@ def check_parameters(
     "Raise `UserError` unless params.yaml and the notebook name the same parameters."
     for name in given:
         if name not in defaults:
-            raise UserError(f"params.yaml gives {stage} the parameter {name!r}, which nbs/pipeline/{stage}.ipynb does not have; it has: {', '.join(defaults)}")
+            raise UserError(
+                f"params.yaml gives {stage} the parameter {name!r}, which nbs/pipeline/{stage}.ipynb does not have; "
+                f"it has: {', '.join(defaults)}"
+            )
     for name in defaults:
         if name not in given:
             raise UserError(f"nbs/pipeline/{stage}.ipynb has the parameter {name!r}, which params.yaml does not give under {stage}")
@@ -161,8 +167,8 @@ def run_stage(
 ) -> Path: # the executed notebook, in reports/
     """Run a stage: execute its notebook with its parameters, and keep it.
 
-    Raises `UserError`, before anything runs, when there is no such stage or its parameters do not fit, and `StageFailed` when it stopped: with
-    one sentence for a user's mistake, with the traceback for anything else.
+    Raises `UserError`, before anything runs, when there is no such stage or its parameters do not fit, and `StageFailed` when it
+    stopped: with one sentence for a user's mistake, with the traceback for anything else.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
     if not source.is_file():

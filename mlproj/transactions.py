@@ -49,7 +49,8 @@ def read_file(
     """
     read, options = READERS[path.suffix]
     try:
-        # Into a table of its own: on a view, the engine would move the conversions below into its CSV reader, which stops at the first bad value.
+        # Into a table of its own: on a view, the engine would move the conversions below into its CSV reader,
+        # which stops at the first bad value.
         return engine.create_table(ibis.util.gen_name("raw"), getattr(engine, read)(path, **options), temp=True)
     except Exception as error: # the engine has no common class for a file that it cannot read
         raise UserError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
@@ -100,12 +101,16 @@ def read_transactions(
     columns: dict[str, str], # the contract's names → the files' names
 ) -> pa.Table: # the mapped columns, then file and row (from 1), in the order of the files
     "Read the transactions of a folder, with columns named and typed by the contract, rows unchecked."
+    files = {path.name: to_contract(read_file(engine, path), columns, path.name) for path in find_files(folder)}
+    types = {}
+    for rows in reversed(files.values()):
+        types |= {name: kind for name, kind in rows.schema().items() if name not in types or not kind.is_string()}
     parts = []
-    for path in find_files(folder):
-        part = to_contract(read_file(engine, path), columns, path.name).to_pyarrow()
-        part = part.append_column("file", pa.array([path.name] * len(part), "string"))
+    for name, rows in files.items():
+        part = rows.select(**{column: rows[column].try_cast(kind) for column, kind in types.items()}).to_pyarrow()
+        part = part.append_column("file", pa.array([name] * len(part), "string"))
         parts.append(part.append_column("row", pa.array(range(1, len(part) + 1), "int64")))
-    return pa.concat_tables(parts, promote_options="permissive")
+    return pa.concat_tables(parts)
 
 # %% ../nbs/api/12_transactions.ipynb #69464c72
 def contract(
@@ -153,7 +158,8 @@ def check_rejected(
         reasons = rejected["reason"].value_counts().to_pylist()
         first = max(reasons, key=lambda reason: (reason["counts"], reason["values"]))
         raise UserError(
-            f"{len(rejected)} of {n_rows} rows break the contract, more than prepare.max_rejected in params.yaml allows ({max_rejected:g}); "
+            f"{len(rejected)} of {n_rows} rows break the contract, more than prepare.max_rejected in params.yaml allows "
+            f"({max_rejected:g}); "
             f"most often: {first['values']} ({first['counts']} rows, such as row {rejected['row'][0]} of {rejected['file'][0]})"
         )
 

@@ -1,0 +1,100 @@
+"""What several tests share: the full published world, and a small project that DVC has run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from mlproj.data import create_world
+from mlproj.simulator import World, simulate
+
+ROOT = Path(__file__).parent.parent
+
+# Summer only, and few enough cards for seconds rather than minutes.
+SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", radius=12)
+MODELS = ["logistic", "tree_depth_2"]
+
+
+class Project:
+    "A folder with a project in it, and a shell there."
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def run(self, command: str, fails: bool = False) -> subprocess.CompletedProcess:
+        "Run a command as a user would, with the environment active; `fails` says which exit status is expected."
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{who}_{what}": "reader" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }
+        done = subprocess.run(command, shell=True, cwd=self.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert (done.returncode != 0) == fails, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def params(self, change: Callable[[dict], None]) -> None:
+        "Change params.yaml."
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        change(params)
+        yaml.dump(params, self.root / "params.yaml")
+
+
+def copy_project(source: Path, target: Path) -> Project:
+    "Copy a project with everything in it."
+    shutil.copytree(source, target, symlinks=True)
+    return Project(target)
+
+
+@pytest.fixture(scope="session")
+def world() -> dict[str, pd.DataFrame]:
+    "The published world, with its published constants."
+    return simulate(World())
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    "The folder with the published table, where there is one."
+    folder = os.environ.get("MLPROJ_REFERENCE")
+    if not folder:
+        pytest.skip("MLPROJ_REFERENCE names no folder with the published table; the digests are checked all the same")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    "A small world, its whole pipeline run by DVC and committed. Copied by tests that change it."
+    root = tmp_path_factory.mktemp("finished") / "project"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_symlink() or (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
+    (root / "dvc.lock").unlink()
+    project = Project(root)
+
+    def shrink(params: dict) -> None:
+        params["compare"]["models"] = MODELS
+        params["backtest"]["top_k"] = 10
+        params["compare"]["published"] = {}
+
+    project.params(shrink)
+    project.run("git init --quiet")
+    create_world(root, SMALL)
+    project.first_run = project.run("dvc repro")
+    project.run("git add --all && git commit --quiet --message 'a small world'")
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Project:
+    "A copy of the small project, to do anything with."
+    return copy_project(finished.root, tmp_path / "project")

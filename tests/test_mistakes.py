@@ -1,0 +1,150 @@
+"""What a user does wrong: one clear message, a non-zero exit, and nothing lost."""
+
+import json
+
+import nbformat
+import pyarrow.parquet as pq
+import pytest
+
+from mlproj.versions import hash_folder
+
+MADE = ("data", "prepared", "features", "models", "predictions", "reports")
+
+
+@pytest.fixture
+def kept(project):
+    "The project; afterwards, everything that it had made must still be there, or come back by `dvc checkout`."
+    before = {name: hash_folder(project.root / name) for name in MADE}
+    record = (project.root / "data.dvc").read_text()
+    yield project
+    project.run("rm -rf reports/failed && dvc checkout --force")
+    assert (project.root / "data.dvc").read_text() == record
+    assert {name: hash_folder(project.root / name) for name in MADE} == before
+
+
+def message(done) -> str:
+    "The one sentence on stderr, from `mlproj: ` on."
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if line.startswith("mlproj: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_parameter_that_the_notebook_lacks(kept):
+    kept.params(lambda params: params["prepare"].update(label_delay=7))
+    assert "gives prepare the parameter 'label_delay'" in message(kept.run("mlproj run prepare", fails=True))
+
+
+def test_a_parameter_that_params_yaml_lacks(kept):
+    kept.params(lambda params: params["train"].pop("delay_days"))
+    assert "has the parameter 'delay_days'" in message(kept.run("mlproj run train --model logistic", fails=True))
+
+
+def test_a_notebook_without_its_tag(kept):
+    path = kept.root / "nbs/pipeline/prepare.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.pop("tags", None)
+    nbformat.write(notebook, path)
+    assert "no cell tagged `parameters`" in message(kept.run("mlproj run prepare", fails=True))
+
+
+def test_a_cell_that_fails(kept):
+    path = kept.root / "nbs/pipeline/prepare.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(4, nbformat.v4.new_code_cell("1 / 0"))
+    nbformat.write(notebook, path)
+    done = kept.run("mlproj run prepare", fails=True)
+    assert "ZeroDivisionError" in done.stderr
+    assert done.stderr.splitlines()[-1] == "reports/failed/prepare.ipynb"
+    assert "ZeroDivisionError" in (kept.root / "reports/failed/prepare.ipynb").read_text()
+    assert "exited with 1" in kept.run("dvc repro prepare", fails=True).stderr
+
+
+def test_an_output_that_differs_from_machine_to_machine(kept):
+    path = kept.root / "nbs/pipeline/prepare.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(3, nbformat.v4.new_code_cell("from pathlib import Path\nprint(Path.cwd())"))
+    nbformat.write(notebook, path)
+    assert "cannot be reproduced elsewhere" in message(kept.run("mlproj run prepare", fails=True))
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "dvc exp run"])
+def test_data_absent(kept, command):
+    kept.run("mv data elsewhere && mv .dvc/cache/files files")
+    done = kept.run(command, fails=True)
+    assert "data/ is absent: `mlproj data` brings" in message(done)
+    kept.run("rm -rf .dvc/cache/files && mv files .dvc/cache/files && mv elsewhere data")
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "dvc exp run"])
+def test_data_changed(kept, command):
+    mine = kept.root / "data/transactions/mine.csv"
+    mine.write_text("transaction_id,timestamp,amount\n")
+    assert "data/ is not what data.dvc names" in message(kept.run(command, fails=True))
+    assert mine.read_text() == "transaction_id,timestamp,amount\n"
+    assert "kept nowhere else" in message(kept.run("mlproj data", fails=True)) or command == "dvc exp run"
+    assert kept.run("git status --porcelain data.dvc").stdout == ""
+
+
+def test_a_file_without_a_needed_column(project):
+    (project.root / "mine.csv").write_text("transaction_id,timestamp,amount\n1,2018-09-08,100\n")
+    project.run("mlproj data add mine.csv")
+    before = hash_folder(project.root / "prepared")
+    expected = "mine.csv has no column 'customer_id', which prepare.columns in params.yaml takes for customer_id"
+    assert expected in message(project.run("mlproj run prepare", fails=True))
+    assert hash_folder(project.root / "prepared") == before
+
+
+def test_a_file_that_cannot_be_read(project):
+    whole = (project.root / "data/transactions/2018-07.parquet").read_bytes()
+    (project.root / "mine.parquet").write_bytes(whole[: len(whole) // 2])
+    project.run("mlproj data add mine.parquet")
+    assert "mine.parquet cannot be read" in message(project.run("mlproj run prepare", fails=True))
+
+
+def test_broken_rows_are_set_aside_and_counted(project):
+    lines = [
+        "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario",
+        "9000001,2018-09-08 10:00:00,1,1,100,0,0",
+        "9000002,2018-09-08 10:00:01,1,1,-100,0,0",
+        "9000003,yesterday,1,1,100,0,0",
+        "9000004,2018-09-08 10:00:02,,1,100,0,0",
+        "9000001,2018-09-08 10:00:03,1,1,100,0,0",
+        "9000005,2018-09-08 10:00:04,1,1,100,2,0",
+    ]
+    (project.root / "mine.csv").write_text("\n".join(lines) + "\n")
+    rows = pq.read_metadata(project.root / "prepared/transactions.parquet").num_rows
+    project.run("mlproj data add mine.csv && mlproj run prepare")
+    metrics = json.loads((project.root / "metrics/prepare.json").read_text())
+    assert (metrics["rows"], metrics["kept"], metrics["rejected"]) == (rows + 6, rows + 1, 5)
+    rejected = pq.read_table(project.root / "prepared/rejected.parquet").to_pandas()
+    assert rejected.row.tolist() == [2, 3, 4, 5, 6]
+    assert set(rejected.file) == {"mine.csv"}
+    assert rejected.reason.tolist() == [
+        "amount: negative",
+        "timestamp: missing or unreadable",
+        "customer_id: missing or unreadable",
+        "transaction_id: seen before",
+        "is_fraud: neither 0 nor 1",
+    ]
+
+
+def test_more_broken_rows_than_the_limit(project):
+    project.params(lambda params: params["prepare"].update(max_rejected=0.0))
+    lines = "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario\n7,never,1,1,1,0,0\n"
+    (project.root / "mine.csv").write_text(lines)
+    project.run("mlproj data add mine.csv")
+    assert "rows break the contract, more than prepare.max_rejected" in message(project.run("mlproj run prepare", fails=True))
+
+
+def test_commands_that_make_no_sense(project):
+    for command, expected in {
+        "mlproj run prepair": "there is no stage 'prepair'",
+        "mlproj run train": "train runs once a model",
+        "mlproj run train --model forest": "no model 'forest'",
+        "mlproj data add": "say what to add",
+        "mlproj data add absent.csv": "there is no file absent.csv",
+        "cd / && mlproj data": "run this inside the project's folder",
+    }.items():
+        assert expected in message(project.run(command, fails=True))

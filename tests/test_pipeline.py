@@ -1,0 +1,73 @@
+"""The whole pipeline on a small world, run by DVC: cached, changed, and given two versions of the data."""
+
+import json
+
+from conftest import MODELS
+
+from mlproj.versions import hash_folder, read_record
+
+
+def test_a_second_run_runs_nothing(finished):
+    assert finished.first_run.stdout.count("Running stage") == 4 + 2 * len(MODELS)
+    again = finished.run("dvc repro")
+    assert "Running stage" not in again.stdout
+    assert "Data and pipelines are up to date." in again.stdout
+    assert finished.run("git status --porcelain").stdout == ""
+
+
+def test_the_same_inputs_give_the_same_bytes(finished, project):
+    project.run("rm -rf prepared features models predictions reports metrics plots .dvc/cache/runs")
+    project.run("dvc repro --force")
+    assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
+
+
+def test_metrics_have_their_shape(finished):
+    read = {name: json.loads((finished.root / f"metrics/{name}.json").read_text()) for name in ("prepare", "compare", "prequential")}
+    assert read["prepare"]["rows"] == read["prepare"]["kept"] + read["prepare"]["rejected"]
+    assert list(read["compare"]) == list(read["prequential"]) == MODELS
+    for model in MODELS:
+        assert set(read["compare"][model]) == {"auc", "average_precision", "card_precision_10"}
+        assert set(read["prequential"][model]["auc"]) == {"mean", "std"}
+    assert "logistic" in finished.run("dvc metrics show").stdout
+
+
+def test_plots_are_drawn(project):
+    assert "index.html" in project.run("dvc plots show").stdout
+    assert (project.root / "dvc_plots/index.html").stat().st_size > 10_000
+
+
+def test_an_experiment_with_one_model_reruns_that_model_alone(project):
+    ran = project.run("dvc exp run -S train.models.tree_depth_2.parameters.max_depth=3").stdout
+    for stage in ("train@tree_depth_2", "backtest@tree_depth_2", "compare"):
+        assert f"Running stage '{stage}'" in ran
+    assert ran.count("Running stage") == 3
+    assert project.run("git status --porcelain data.dvc").stdout == ""
+    assert "tree_depth_2" in project.run("dvc metrics diff").stdout
+
+
+def test_two_versions_of_the_data(project):
+    first = hash_folder(project.root / "data")
+    project.run("mlproj data add --days 30")
+    second = hash_folder(project.root / "data")
+    assert second != first
+    project.run("dvc repro prepare")
+    project.run("git commit --all --quiet --message 'a month more'")
+    difference = json.loads(project.run("dvc metrics diff HEAD~1 --json").stdout)["metrics/prepare.json"]
+    assert difference["rows"]["new"] > difference["rows"]["old"]
+
+    project.run("git checkout --quiet HEAD~1")
+    assert "from the cache" in project.run("mlproj data").stdout
+    assert hash_folder(project.root / "data") == first == read_record(project.root).version
+
+    project.run("git checkout --quiet -")
+    project.run("rm -rf data .dvc/cache")
+    assert "from the simulator" in project.run("mlproj data").stdout
+    assert hash_folder(project.root / "data") == second
+
+
+def test_data_comes_from_a_remote(project, tmp_path):
+    version = hash_folder(project.root / "data")
+    project.run(f"dvc remote add --default shared {tmp_path / 'shared'} && dvc push data.dvc")
+    project.run("rm -rf data .dvc/cache")
+    assert "from the remote" in project.run("mlproj data").stdout
+    assert hash_folder(project.root / "data") == version
