@@ -70,19 +70,25 @@ def _dvc(root: Path, *arguments: str) -> str:
         raise UserError(f"dvc {' '.join(arguments)} did not succeed: {done.stderr.strip()}")
     return done.stdout
 
-# %% ../nbs/api/25_data.ipynb #9c4ca755
+# %% ../nbs/api/25_data.ipynb #4b106b29
+def _refuse_to_lose(root: Path) -> None:
+    data = root / "data"
+    hashes = hash_files(data) if data.exists() else {}
+    if hashes and not (_committed(root, hash_folder(data)) and _in_cache(root, [*hashes.values(), hash_folder(data)])):
+        raise UserError(
+            "data/ holds files that are kept nowhere else: commit data.dvc if it names them, or move them away, then run "
+            "`mlproj data` again; nothing was changed"
+        )
+
+
 def _in_cache(root: Path, hashes: list[str]) -> bool:
     cache = Path(_dvc(root, "cache", "dir").strip()) / "files" / "md5"
     return all((cache / md5[:2] / md5[2:]).is_file() for md5 in hashes)
 
 
-def _refuse_to_lose(root: Path) -> None:
-    data = root / "data"
-    if not data.exists():
-        return
-    hashes = hash_files(data)
-    if hashes and not _in_cache(root, [*hashes.values(), hash_folder(data)]):
-        raise UserError("data/ holds files that are kept nowhere else: move them away, then run `mlproj data` again; nothing was changed")
+def _committed(root: Path, version: str) -> bool:
+    found = subprocess.run(["git", "log", "--all", "--format=%H", f"-S{version}", "--", "data.dvc"], cwd=root, capture_output=True)
+    return found.returncode == 0 and found.stdout != b""
 
 # %% ../nbs/api/25_data.ipynb #8f72a91e
 def bring_data(
@@ -167,11 +173,7 @@ def create_world(
     root: Path, # the project's root
     world: World,
 ) -> str: # what was done, one sentence
-    """Make a simulated world the data, and record it.
-
-    Raises `UserError`, and changes nothing, when data/ holds files that are kept nowhere else.
-    """
-    _refuse_to_lose(root)
+    "Make a simulated world the data, in place of what is there, and record it."
     with _new_folder(root) as new:
         write_world(world, new)
         record = describe_folder(new, [{"simulator": asdict(world)}])

@@ -10,6 +10,7 @@ __all__ = ['notebook_defaults', 'stage_parameters', 'check_parameters', 'normali
 import ast
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,8 +18,10 @@ from unittest.mock import patch
 
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from ruamel.yaml import YAML
-from traitlets.config import Config
+from traitlets import CaselessStrEnum
 
 from .settings import UserError
 
@@ -185,6 +188,9 @@ def run_stage(
         except papermill.PapermillExecutionError as error:
             message = error.evalue if error.ename == "UserError" else str(error)
             raise StageFailed(message, _keep(normalise(nbformat.read(executed, as_version=4)), failed)) from None
+        except DeadKernelError:
+            message = "its kernel died, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
+            raise StageFailed(message, _keep(normalise(nbformat.read(executed, as_version=4)), failed)) from None
         notebook = normalise(nbformat.read(executed, as_version=4))
         if leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder]):
             raise StageFailed(f"{stage} cannot be reproduced elsewhere: {leaks[0]}", _keep(notebook, failed))
@@ -194,8 +200,17 @@ def run_stage(
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}
-        local = Config({"KernelManager": {"transport": "ipc"}}) # sockets that are files: nothing listens on a port
-        papermill.execute_notebook(source, executed, parameters, kernel_name="python3", cwd=root, config=local, **terminal)
+        papermill.execute_notebook(
+            source, executed, parameters, kernel_name="python3", cwd=root, kernel_manager_class=_Kernel, **terminal
+        )
+
+
+class _Kernel(AsyncKernelManager):
+    "A kernel on this machine alone: its sockets are files, and what its libraries print at the end is not shown."
+    transport = CaselessStrEnum(["ipc"], default_value="ipc")
+
+    async def start_kernel(self, **options):
+        return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
 
 def _keep(notebook: nbformat.NotebookNode, place: Path) -> Path:

@@ -20,8 +20,8 @@ def hash_files(
     folder: Path, # with any folders below it
 ) -> dict[str, str]: # MD5 by path relative to the folder, in order
     "Hash each file of a folder."
-    paths = sorted((path for path in Path(folder).rglob("*") if path.is_file()), key=lambda path: path.relative_to(folder).parts)
-    return {path.relative_to(folder).as_posix(): _md5(path) for path in paths}
+    names = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+    return {name: _md5(Path(folder) / name) for name in names}
 
 
 def hash_folder(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from mlproj.data import create_world
@@ -70,16 +71,24 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def finished(tmp_path_factory, worker_id) -> Project:
     "A small world, its whole pipeline run by DVC and committed. Copied by tests that change it."
-    root = tmp_path_factory.mktemp("finished") / "project"
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    project = Project(shared / "finished")
+    with FileLock(shared / "finished.lock"): # the processes of a test run share it
+        if not (shared / "finished.log").exists():
+            (shared / "finished.log").write_text(run_small_world(project))
+    return project
+
+
+def run_small_world(project: Project) -> str: # what DVC printed
+    "Copy this project, shrink it, and run it."
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_symlink() or (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
-    (root / "dvc.lock").unlink()
-    project = Project(root)
+        made = name == "dvc.lock" or name.startswith(("metrics/", "plots/"))
+        if not made and ((ROOT / name).is_symlink() or (ROOT / name).is_file()):
+            (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, project.root / name, follow_symlinks=False)
 
     def shrink(params: dict) -> None:
         params["compare"]["models"] = MODELS
@@ -88,10 +97,10 @@ def finished(tmp_path_factory) -> Project:
 
     project.params(shrink)
     project.run("git init --quiet")
-    create_world(root, SMALL)
-    project.first_run = project.run("dvc repro")
+    create_world(project.root, SMALL)
+    printed = project.run("dvc repro").stdout
     project.run("git add --all && git commit --quiet --message 'a small world'")
-    return project
+    return printed
 
 
 @pytest.fixture

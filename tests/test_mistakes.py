@@ -61,14 +61,6 @@ def test_a_cell_that_fails(kept):
     assert "exited with 1" in kept.run("dvc repro prepare", fails=True).stderr
 
 
-def test_an_output_that_differs_from_machine_to_machine(kept):
-    path = kept.root / "nbs/pipeline/prepare.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(3, nbformat.v4.new_code_cell("from pathlib import Path\nprint(Path.cwd())"))
-    nbformat.write(notebook, path)
-    assert "cannot be reproduced elsewhere" in message(kept.run("mlproj run prepare", fails=True))
-
-
 @pytest.mark.parametrize("command", ["dvc repro", "dvc exp run"])
 def test_data_absent(kept, command):
     kept.run("mv data elsewhere && mv .dvc/cache/files files")
@@ -83,7 +75,7 @@ def test_data_changed(kept, command):
     mine.write_text("transaction_id,timestamp,amount\n")
     assert "data/ is not what data.dvc names" in message(kept.run(command, fails=True))
     assert mine.read_text() == "transaction_id,timestamp,amount\n"
-    assert "kept nowhere else" in message(kept.run("mlproj data", fails=True)) or command == "dvc exp run"
+    assert "kept nowhere else" in message(kept.run("mlproj data", fails=True))
     assert kept.run("git status --porcelain data.dvc").stdout == ""
 
 
@@ -128,14 +120,6 @@ def test_broken_rows_are_set_aside_and_counted(project):
         "transaction_id: seen before",
         "is_fraud: neither 0 nor 1",
     ]
-
-
-def test_more_broken_rows_than_the_limit(project):
-    project.params(lambda params: params["prepare"].update(max_rejected=0.0))
-    lines = "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario\n7,never,1,1,1,0,0\n"
-    (project.root / "mine.csv").write_text(lines)
-    project.run("mlproj data add mine.csv")
-    assert "rows break the contract, more than prepare.max_rejected" in message(project.run("mlproj run prepare", fails=True))
 
 
 def test_commands_that_make_no_sense(project):
