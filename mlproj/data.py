@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['write_world', 'bring_data', 'add_files', 'add_days', 'create_world']
 
-# %% ../nbs/api/25_data.ipynb #6411a65e
+# %% ../nbs/api/25_data.ipynb #bdd9d887
+import json
 import shutil
 import subprocess
 import sys
@@ -54,11 +55,18 @@ def _new_folder(root: Path) -> Iterator[Path]:
 
 
 def _put_in_place(root: Path, new: Path, record: Record) -> None:
-    data = root / "data"
+    data, old = root / "data", new.parent / "old"
     if data.exists():
-        data.rename(new.parent / "old")
-    new.rename(data)
-    write_record(root, record)
+        data.rename(old)
+    try:
+        new.rename(data)
+        write_record(root, record)
+    except BaseException:
+        if data.exists():
+            data.rename(new)
+        if old.exists():
+            old.rename(data)
+        raise
     _dvc(root, "commit", "--force", "data.dvc")
 
 
@@ -73,17 +81,21 @@ def _dvc(root: Path, *arguments: str) -> str:
 # %% ../nbs/api/25_data.ipynb #4b106b29
 def _refuse_to_lose(root: Path) -> None:
     data = root / "data"
-    hashes = hash_files(data) if data.exists() else {}
-    if hashes and not (_committed(root, hash_folder(data)) and _in_cache(root, [*hashes.values(), hash_folder(data)])):
+    if not data.exists() or not any(data.iterdir()):
+        return
+    version = hash_folder(data)
+    if not (_committed(root, version) and _in_cache(root, version)):
         raise UserError(
             "data/ holds files that are kept nowhere else: commit data.dvc if it names them, or move them away, then run "
             "`mlproj data` again; nothing was changed"
         )
 
 
-def _in_cache(root: Path, hashes: list[str]) -> bool:
+def _in_cache(root: Path, version: str) -> bool:
     cache = Path(_dvc(root, "cache", "dir").strip()) / "files" / "md5"
-    return all((cache / md5[:2] / md5[2:]).is_file() for md5 in hashes)
+    listing = cache / version[:2] / version[2:]
+    files = [item["md5"] for item in json.loads(listing.read_text())] if listing.is_file() else [version]
+    return all((cache / md5[:2] / md5[2:]).is_file() for md5 in files)
 
 
 def _committed(root: Path, version: str) -> bool:
@@ -105,11 +117,10 @@ def bring_data(
         return f"data/ is version {record.version[:8]} already"
     _refuse_to_lose(root)
     write_record(root, record)
-    cached = _in_cache(root, [record.version])
-    if cached or _dvc(root, "config", "--list").count("remote."):
-        _dvc(root, *(["checkout"] if cached else ["pull"]), "--force", "data.dvc")
+    if place := _find_copy(root, record.version):
+        _dvc(root, "checkout", "--force", "data.dvc")
         check_data(root)
-        return f"data/ is version {record.version[:8]} now, from {'the cache' if cached else 'the remote'}"
+        return f"data/ is version {record.version[:8]} now, from {place}"
     if [list(step) for step in record.made] != [["simulator"]]:
         raise UserError(
             f"version {record.version[:8]} holds added files, which cannot be made again: name a remote that has it (`dvc remote add`)"
@@ -124,6 +135,19 @@ def bring_data(
             )
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, from the simulator"
+
+
+def _find_copy(root: Path, version: str) -> str | None:
+    "Find a version in DVC's cache, or bring it there from a remote; says which, or None."
+    if _in_cache(root, version):
+        return "the cache"
+    if "remote." not in _dvc(root, "config", "--list"):
+        return None
+    try:
+        _dvc(root, "fetch", "data.dvc")
+    except UserError as unreachable:
+        print(f"no remote has version {version[:8]}: {unreachable}", file=sys.stderr)
+    return "the remote" if _in_cache(root, version) else None
 
 # %% ../nbs/api/25_data.ipynb #3b52dc00
 def add_files(
