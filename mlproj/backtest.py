@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .models import fit_model
+from .settings import UserError
 from .splits import Fold, test_rows, train_rows
 
 # %% ../nbs/api/70_backtest.ipynb #22d43249
@@ -21,11 +22,16 @@ def backtest(
     features: list[str], # inputs, in order
     definition: str, # hash of the feature definition
 ) -> pd.DataFrame: # transaction_id, timestamp, fold, score
-    "Fit a recipe in each fold and score the fold's test rows."
+    """Fit a recipe in each fold and score the fold's test rows.
+
+    Raises `UserError` for a fold that has nothing to test.
+    """
     scored = []
     for fold in tqdm(folds, desc="folds", disable=None):
         model = fit_model(recipe, rows[train_rows(rows, fold)], features, definition)
         tested = rows[test_rows(rows, fold)]
+        if tested.empty:
+            raise UserError(f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml")
         scored.append(tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested)))
     return pd.concat(scored, ignore_index=True)
 
@@ -35,9 +41,10 @@ def fold_metrics(
     labels: pd.DataFrame, # transaction_id, customer_id, is_fraud
     k: int, # cards looked at each day
 ) -> list[dict]: # for each fold: fold, auc, average_precision, card_precision_k, and its value by day
-    "Judge predictions, each fold for itself."
+    "Judge predictions, each fold for itself, on the transactions whose label is known."
     results = []
-    for name, rows in predictions.merge(labels, on="transaction_id").groupby("fold"):
+    known = labels.dropna(subset="is_fraud").astype({"is_fraud": "int8"})
+    for name, rows in predictions.merge(known, on="transaction_id").groupby("fold"):
         truth, score = rows.is_fraud.to_numpy(), rows.score.to_numpy()
         cards = looked_at_cards(rows.timestamp.dt.strftime("%Y-%m-%d").to_numpy(), rows.customer_id.to_numpy(), truth, score, k)
         by_day = card_precision_by_day(cards, k)

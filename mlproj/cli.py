@@ -49,7 +49,7 @@ def run(
         run_stage(root, stage, model)
     except StageFailed as error:
         print(f"mlproj: {stage} stopped: {error}", file=sys.stderr)
-        print("The last good outputs come back with `dvc checkout`; the notebook, as far as it came:", file=sys.stderr)
+        print("The last good outputs come back with `dvc checkout`. The notebook, as far as it came:", file=sys.stderr)
         print(error.report.relative_to(root), file=sys.stderr)
         raise typer.Exit(1) from None
 
@@ -91,10 +91,10 @@ def report() -> None:
     from mlproj.pipeline import report_path, stage_parameters
 
     root = project_root()
-    path = root / "metrics" / "compare.json"
-    if not path.is_file():
-        raise UserError("there is no metrics/compare.json yet: `dvc repro` makes it")
+    path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
+    if not (path.is_file() and executed.is_file()):
+        raise UserError("there is no comparison yet: `dvc repro` makes it")
     parameters = stage_parameters(root, "compare")
-    table = comparison_table(json.loads(path.read_text()), parameters["published"]["baseline"], parameters["tolerance"])
+    table = comparison_table(json.loads(path.read_text()), parameters["published"].get("baseline", {}), parameters["tolerance"])
     print(table.to_string())
-    print(f"\nreport: {report_path(root, 'compare').relative_to(root)}")
+    print(f"\nreport: {executed.relative_to(root)}")

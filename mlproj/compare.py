@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TITLES', 'read_fold_metrics', 'metric_names', 'cards_a_day', 'baseline_metrics', 'prequential_metrics',
-           'comparison_table', 'read_scored', 'fold_curves', 'plot_curves', 'plot_by_day', 'save_table', 'save_figure',
+           'comparison_table', 'read_scored', 'fold_curves', 'plot_curves', 'plot_by_day', 'save_tables', 'save_figure',
            'caught_by_group']
 
 # %% ../nbs/api/75_compare.ipynb #537936cd
@@ -18,6 +18,7 @@ import seaborn as sns
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from .metrics import looked_at_cards, thin_curve
+from .settings import UserError
 
 # %% ../nbs/api/75_compare.ipynb #3bfe45b4
 def read_fold_metrics(
@@ -46,7 +47,13 @@ def baseline_metrics(
     figures: pd.DataFrame, # from `read_fold_metrics`
     fold: str, # first training day of the baseline fold
 ) -> dict[str, dict[str, float]]: # {model: {metric: value}}
-    "Take the figures of one fold."
+    """Take the figures of one fold.
+
+    Raises `UserError` when the backtest has no such fold.
+    """
+    if fold not in set(figures.fold):
+        folds = ", ".join(sorted(set(figures.fold)))
+        raise UserError(f"compare.baseline_fold in params.yaml is {fold}, which is none of the backtest's folds: {folds}")
     return figures[figures.fold == fold].set_index("model")[metric_names(figures)].to_dict("index")
 
 
@@ -86,10 +93,11 @@ def read_scored(
     model: str,
     fold: str, # first training day
 ) -> pd.DataFrame: # transaction_id, day, customer_id, is_fraud, score
-    "Read a model's predictions of one fold, with their labels."
+    "Read a model's predictions of one fold, of the transactions whose label is known."
     scored = ["transaction_id", "timestamp", "score"]
     predictions = pd.read_parquet(root / "predictions" / f"{model}.parquet", columns=scored, filters=[("fold", "==", fold)])
     labels = pd.read_parquet(root / "prepared" / "transactions.parquet", columns=["transaction_id", "customer_id", "is_fraud"])
+    labels = labels.dropna(subset="is_fraud").astype({"is_fraud": "int8"})
     return predictions.assign(day=predictions.timestamp.dt.strftime("%Y-%m-%d")).merge(labels, on="transaction_id")
 
 # %% ../nbs/api/75_compare.ipynb #4bcafc4f
@@ -138,14 +146,18 @@ def plot_by_day(
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
-# %% ../nbs/api/75_compare.ipynb #03012897
-def save_table(
-    table: pd.DataFrame,
-    path: Path, # CSV
+# %% ../nbs/api/75_compare.ipynb #e7bb29a4
+def save_tables(
+    tables: dict[str, pd.DataFrame], # {model: points of its plot}
+    folder: Path, # holds these tables alone afterwards
 ) -> None:
-    "Write the points of a plot."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n")
+    "Write the points of a plot, one CSV file a model."
+    folder.mkdir(parents=True, exist_ok=True)
+    for model, table in tables.items():
+        table.to_csv(folder / f"{model}.csv", index=False, lineterminator="\n")
+    for path in folder.glob("*.csv"):
+        if path.stem not in tables:
+            path.unlink()
 
 
 def save_figure(

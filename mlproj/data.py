@@ -55,19 +55,24 @@ def _new_folder(root: Path) -> Iterator[Path]:
 
 
 def _put_in_place(root: Path, new: Path, record: Record) -> None:
-    data, old = root / "data", new.parent / "old"
+    data, old, named = root / "data", new.parent / "old", root / "data.dvc"
+    before = named.read_bytes() if named.exists() else None
     if data.exists():
         data.rename(old)
     try:
         new.rename(data)
         write_record(root, record)
+        _dvc(root, "commit", "--force", "data.dvc")
     except BaseException:
         if data.exists():
             data.rename(new)
         if old.exists():
             old.rename(data)
+        if before is None:
+            named.unlink(missing_ok=True)
+        else:
+            named.write_bytes(before)
         raise
-    _dvc(root, "commit", "--force", "data.dvc")
 
 
 def _dvc(root: Path, *arguments: str) -> str:
@@ -84,10 +89,12 @@ def _refuse_to_lose(root: Path) -> None:
     if not data.exists() or not any(data.iterdir()):
         return
     version = hash_folder(data)
-    if not (_committed(root, version) and _in_cache(root, version)):
+    if not _in_cache(root, version):
+        raise UserError("data/ holds files that are kept nowhere else: move them away, then run `mlproj data` again; nothing was changed")
+    if not _committed(root, version):
         raise UserError(
-            "data/ holds files that are kept nowhere else: commit data.dvc if it names them, or move them away, then run "
-            "`mlproj data` again; nothing was changed"
+            f"data/ is version {version[:8]}, which no commit names, so that it would be lost: commit the data.dvc that names it, or drop "
+            "it with `dvc checkout --force data.dvc`; nothing was changed"
         )
 
 

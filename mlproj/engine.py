@@ -8,23 +8,25 @@ __all__ = ['connect', 'write_parquet', 'read_lineage', 'write_json', 'query_batc
 # %% ../nbs/api/10_engine.ipynb #1407d801
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .settings import load_settings, project_root
+from .settings import UserError, load_settings, project_root
 
 # %% ../nbs/api/10_engine.ipynb #7f04bab9
 def connect() -> ibis.BaseBackend: # DuckDB in memory
     "Open the engine as settings.ini describes it."
     settings = load_settings()
-    engine = ibis.duckdb.connect(
-        threads=settings.threads,
-        memory_limit=settings.engine_memory_limit,
-        temp_directory=str(project_root() / settings.paths_spill),
-    )
+    spill = str(project_root() / settings.paths_spill)
+    try:
+        engine = ibis.duckdb.connect(threads=settings.threads, memory_limit=settings.engine_memory_limit, temp_directory=spill)
+    except duckdb.Error as error:
+        raise UserError(f"the engine does not start with [engine] of settings.ini: {str(error).splitlines()[0]}") from None
     engine.raw_sql("SET TimeZone = 'UTC'")
     return engine
 
@@ -41,11 +43,25 @@ def write_parquet(
     schema = rows.schema.with_metadata(lineage)
     try:
         with pq.ParquetWriter(half_written, schema, compression="snappy", use_dictionary=False) as writer:
-            for batch in (rows.to_batches(2**17) if isinstance(rows, pa.Table) else rows):
-                writer.write_batch(batch)
+            for group in _row_groups(rows.to_batches() if isinstance(rows, pa.Table) else rows):
+                writer.write_table(group)
         half_written.replace(path)
     finally:
         half_written.unlink(missing_ok=True)
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch], n_rows: int = 2**17) -> Iterator[pa.Table]:
+    "Cut batches of any size, as engines with more or fewer threads hand them over, into groups of one size."
+    waiting, n_waiting = [], 0
+    for batch in batches:
+        waiting.append(batch)
+        n_waiting += len(batch)
+        while n_waiting >= n_rows:
+            table = pa.Table.from_batches(waiting)
+            yield table[:n_rows].combine_chunks()
+            waiting, n_waiting = table[n_rows:].to_batches(), n_waiting - n_rows
+    if n_waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 def read_lineage(

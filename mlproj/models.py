@@ -20,7 +20,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils._param_validation import InvalidParameterError
 from xgboost import Booster, XGBClassifier
+from xgboost.core import XGBoostError
 
 from .engine import write_json
 from .settings import UserError, load_settings
@@ -134,7 +136,7 @@ def fit_model(
 ) -> Model:
     """Fit a model to rows whose labels are known.
 
-    Raises `UserError` for inputs that are the answer, and for rows of one class alone.
+    Raises `UserError` for inputs that are the answer, for rows of one class alone, and for parameters that the estimator refuses.
     """
     if forbidden := FORBIDDEN.intersection(features):
         raise UserError(f"{', '.join(sorted(forbidden))} can never be an input of a model")
@@ -143,7 +145,10 @@ def fit_model(
     scaler = StandardScaler().fit(rows[features].to_numpy(dtype="float64"))
     mean, scale = ([float(f"{value:.11e}") for value in values] for values in (scaler.mean_, scaler.scale_))
     inputs = (rows[features].to_numpy(dtype="float64") - mean) / scale
-    estimator = make_estimator(recipe).fit(inputs, rows.is_fraud.to_numpy(dtype="int64"))
+    try:
+        estimator = make_estimator(recipe).fit(inputs, rows.is_fraud.to_numpy(dtype="int64"))
+    except (InvalidParameterError, XGBoostError) as error:
+        raise UserError(f"params.yaml gives {recipe['estimator']} a value that it refuses: {str(error).splitlines()[0]}") from None
     suffix, document = FORMATS[recipe["estimator"]]
     described = [{"name": name, "mean": m, "scale": s} for name, m, s in zip(features, mean, scale, strict=True)]
     return Model(recipe, described, definition, suffix, document(estimator))

@@ -142,6 +142,9 @@ def kernel_environment(
         "LC_ALL": "C.UTF-8",
         "IPYTHONDIR": folder,
         "MATPLOTLIBRC": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONPATH": "",
+        "PYTHONSTARTUP": "",
         "JUPYTER_PREFER_ENV_PATH": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }

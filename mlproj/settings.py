@@ -52,7 +52,10 @@ def load_settings(
     """
     path = (root or project_root()) / "settings.ini"
     parser = configparser.ConfigParser()
-    parser.read(path)
+    try:
+        parser.read(path)
+    except configparser.Error as error:
+        raise UserError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
     values = {f"{section}_{key}": value for section in parser.sections() for key, value in parser[section].items()}
     known = {field.name: field.type for field in fields(Settings)}
     for name in values:
@@ -64,7 +67,6 @@ def load_settings(
 
 
 def _convert(name: str, value: str, kind: type) -> int | str:
-    try:
-        return kind(value)
-    except ValueError:
-        raise UserError(f"setting {name.replace('_', '.', 1)} must be a whole number, not {value!r}") from None
+    if kind is int and not value.isdecimal():
+        raise UserError(f"setting {name.replace('_', '.', 1)} must be a whole number, not {value!r}")
+    return kind(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from .settings import UserError
 
@@ -81,7 +82,7 @@ def read_record(
         return Record(meta["version"], meta["size"], meta["nfiles"], meta["made"])
     except FileNotFoundError:
         raise UserError("data.dvc is missing: bring it back with `git checkout data.dvc`, or begin with `mlproj data add`") from None
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, YAMLError):
         raise UserError("data.dvc has no record under `meta`: bring it back with `git checkout data.dvc`") from None
 
 

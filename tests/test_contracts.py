@@ -1,11 +1,13 @@
 """What the files of the project promise each other."""
 
 import ast
+import importlib.metadata
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -126,6 +128,18 @@ def test_a_folder_has_the_version_that_dvc_gives_it(project):
 def test_the_lock_holds_names_versions_and_hashes_alone():
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+
+
+def test_every_package_that_is_imported_is_declared():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = {re.split(r"[\[<]", name)[0] for name in declared}
+    packages = importlib.metadata.packages_distributions()
+    for path in (ROOT / "mlproj").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            for top in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names):
+                assert declared & {name.lower().replace("_", "-") for name in packages[top]}, f"{path.name} imports {top}"
 
 
 def test_the_readme_is_made_from_the_index():

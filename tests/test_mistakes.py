@@ -8,7 +8,7 @@ import pytest
 
 from mlproj.versions import hash_folder
 
-MADE = ("data", "prepared", "features", "models", "predictions", "reports")
+MADE = ("data", "prepared", "features", "models", "predictions", "reports", "metrics", "plots")
 
 
 @pytest.fixture
@@ -104,20 +104,23 @@ def test_broken_rows_are_set_aside_and_counted(project):
         "9000004,2018-09-08 10:00:02,,1,100,0,0",
         "9000001,2018-09-08 10:00:03,1,1,100,0,0",
         "9000005,2018-09-08 10:00:04,1,1,100,2,0",
+        "9000006,2018-09-08 10:00:05,1,1,100,yes,0",
+        "9000007,2018-09-08 10:00:06,1,1,100,,0",
     ]
     (project.root / "mine.csv").write_text("\n".join(lines) + "\n")
     rows = pq.read_metadata(project.root / "prepared/transactions.parquet").num_rows
     project.run("mlproj data add mine.csv && mlproj run prepare")
     metrics = json.loads((project.root / "metrics/prepare.json").read_text())
-    assert (metrics["rows"], metrics["kept"], metrics["rejected"]) == (rows + 6, rows + 1, 5)
+    assert (metrics["rows"], metrics["kept"], metrics["rejected"]) == (rows + 8, rows + 2, 6)
     rejected = pq.read_table(project.root / "prepared/rejected.parquet").to_pandas()
-    assert rejected.row.tolist() == [2, 3, 4, 5, 6]
+    assert rejected.row.tolist() == [2, 3, 4, 5, 6, 7]
     assert set(rejected.file) == {"mine.csv"}
     assert rejected.reason.tolist() == [
         "amount: negative",
         "timestamp: missing or unreadable",
         "customer_id: missing or unreadable",
         "transaction_id: seen before",
+        "is_fraud: neither 0 nor 1",
         "is_fraud: neither 0 nor 1",
     ]
 

@@ -31,6 +31,15 @@ def test_metrics_have_their_shape(finished):
     assert "logistic" in finished.run("dvc metrics show").stdout
 
 
+def test_threads_and_memory_change_no_byte(finished, project):
+    project.run("MLPROJ_ENGINE_THREADS=1 MLPROJ_ENGINE_MEMORY_LIMIT=300MB dvc repro --force --single-item features")
+    assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
+
+
+def test_the_comparison_is_printed(finished):
+    assert "logistic" in finished.run("mlproj report").stdout
+
+
 def test_plots_are_drawn(project):
     assert "index.html" in project.run("dvc plots show").stdout
     assert (project.root / "dvc_plots/index.html").stat().st_size > 10_000
