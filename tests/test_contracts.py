@@ -138,7 +138,7 @@ def test_every_package_that_is_imported_is_declared():
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
-            for top in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names):
+            for top in {name.split(".")[0] for name in names} - {"mlproj", *sys.stdlib_module_names}:
                 assert declared & {name.lower().replace("_", "-") for name in packages[top]}, f"{path.name} imports {top}"
 
 
