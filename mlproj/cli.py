@@ -57,10 +57,17 @@ def run(
 @data.callback()
 def bring(context: typer.Context) -> None:
     "Bring data/ to the version that data.dvc names."
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return
+    from mlproj.versions import check_data
+
+    root = project_root()
+    try: # most often it is there, which is quickly seen
+        print(f"data/ is version {check_data(root)[:8]} already")
+    except UserError:
         from mlproj.data import bring_data
 
-        print(bring_data(project_root()))
+        print(bring_data(root))
 
 
 @data.command()

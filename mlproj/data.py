@@ -74,7 +74,7 @@ def _put_in_place(root: Path, new: Path, record: Record) -> None:
             named.write_bytes(before)
         raise
 
-
+# %% ../nbs/api/25_data.ipynb #3f7a0c31
 def _dvc(root: Path, *arguments: str) -> str:
     "Run DVC; raises `UserError` with its message."
     command = [sys.executable, "-m", "dvc", *arguments]
@@ -143,7 +143,7 @@ def bring_data(
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, from the simulator"
 
-
+# %% ../nbs/api/25_data.ipynb #abdd5c83
 def _find_copy(root: Path, version: str) -> str | None:
     "Find a version in DVC's cache, or bring it there from a remote; says which, or None."
     if _in_cache(root, version):
@@ -182,7 +182,7 @@ def add_files(
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, with {len(files)} file{'s' if len(files) > 1 else ''} added"
 
-
+# %% ../nbs/api/25_data.ipynb #b1579076
 def add_days(
     root: Path, # the project's root
     days: int,
@@ -199,7 +199,7 @@ def add_days(
     n_days = constants["n_days"] + days if made else days
     return create_world(root, World(**{**constants, "n_days": n_days}))
 
-
+# %% ../nbs/api/25_data.ipynb #97f261d8
 def create_world(
     root: Path, # the project's root
     world: World,

@@ -199,7 +199,7 @@ def run_stage(
             raise StageFailed(f"{stage} cannot be reproduced elsewhere: {leaks[0]}", _keep(notebook, failed))
         return _keep(notebook, report)
 
-
+# %% ../nbs/api/80_pipeline.ipynb #0bb030e8
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}

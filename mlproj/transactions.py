@@ -85,7 +85,7 @@ def to_contract(
             )
     return raw.select(**{name: _convert(name, raw[original], source) for name, original in columns.items()})
 
-
+# %% ../nbs/api/12_transactions.ipynb #bfa0dc7a
 def _convert(name: str, column: ibis.Column, source: str) -> ibis.Column:
     kind = column.type()
     if name in TIMES:

@@ -55,7 +55,7 @@ def describe_folder(
     sizes = [path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()]
     return Record(hash_folder(folder), sum(sizes), len(sizes), made)
 
-
+# %% ../nbs/api/15_versions.ipynb #3109e019
 def write_record(
     root: Path, # the project's root
     record: Record,
