@@ -136,3 +136,12 @@ def test_commands_that_make_no_sense(project):
         "cd / && mlproj data": "run this inside the project's folder",
     }.items():
         assert expected in message(project.run(command, fails=True))
+
+
+def test_a_simulator_that_makes_another_version(project):
+    record = project.root / "data.dvc"
+    record.write_text(record.read_text().replace("n_customers: 400", "n_customers: 30"))
+    project.run("rm -rf data .dvc/cache")
+    assert "the simulator made version" in message(project.run("mlproj data", fails=True))
+    assert not (project.root / "data").exists()
+    assert not list(project.root.glob(".data-*"))
