@@ -25,6 +25,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlproj.data._new_folder': ('api/data.html#_new_folder', 'mlproj/data.py'),
                              'mlproj.data._put_in_place': ('api/data.html#_put_in_place', 'mlproj/data.py'),
                              'mlproj.data._refuse_to_lose': ('api/data.html#_refuse_to_lose', 'mlproj/data.py'),
+                             'mlproj.data._simulated': ('api/data.html#_simulated', 'mlproj/data.py'),
                              'mlproj.data._write': ('api/data.html#_write', 'mlproj/data.py'),
                              'mlproj.data.add_days': ('api/data.html#add_days', 'mlproj/data.py'),
                              'mlproj.data.add_files': ('api/data.html#add_files', 'mlproj/data.py'),

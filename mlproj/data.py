@@ -128,7 +128,7 @@ def bring_data(
         _dvc(root, "checkout", "--force", "data.dvc")
         check_data(root)
         return f"data/ is version {record.version[:8]} now, from {place}"
-    if [list(step) for step in record.made] != [["simulator"]]:
+    if not _simulated(record.made):
         raise UserError(
             f"version {record.version[:8]} holds added files, which cannot be made again: name a remote that has it (`dvc remote add`)"
         )
@@ -193,7 +193,7 @@ def add_days(
     Raises `UserError`, and changes nothing, when data/ was not made by the simulator alone.
     """
     made = _checked_steps(root)
-    if made and [list(step) for step in made] != [["simulator"]]:
+    if made and not _simulated(made):
         raise UserError("data/ holds added files, which the simulator cannot continue: add files with `mlproj data add FILE`")
     constants = made[0]["simulator"] if made else asdict(World(n_days=days))
     n_days = constants["n_days"] + days if made else days
@@ -210,6 +210,11 @@ def create_world(
         record = describe_folder(new, [{"simulator": asdict(world)}])
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, {world.n_days} simulated days"
+
+
+def _simulated(made: list) -> bool:
+    "Whether the simulator alone made a version, so that it can be made again and continued."
+    return [list(step) for step in made] == [["simulator"]]
 
 
 def _checked_steps(root: Path) -> list:

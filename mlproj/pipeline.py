@@ -185,19 +185,19 @@ def run_stage(
     report = report_path(root, stage, model)
     failed = root / "reports" / "failed" / report.relative_to(root / "reports")
     with tempfile.TemporaryDirectory() as folder:
-        executed = Path(folder) / source.name
+        executed, message = Path(folder) / source.name, None
         try:
             _execute(source, executed, parameters, root, folder)
         except papermill.PapermillExecutionError as error:
             message = error.evalue if error.ename == "UserError" else str(error)
-            raise StageFailed(message, _keep(normalise(nbformat.read(executed, as_version=4)), failed)) from None
         except DeadKernelError:
             message = "its kernel died, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
-            raise StageFailed(message, _keep(normalise(nbformat.read(executed, as_version=4)), failed)) from None
         notebook = normalise(nbformat.read(executed, as_version=4))
-        if leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder]):
-            raise StageFailed(f"{stage} cannot be reproduced elsewhere: {leaks[0]}", _keep(notebook, failed))
-        return _keep(notebook, report)
+        if message is None and (leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder])):
+            message = f"{stage} cannot be reproduced elsewhere: {leaks[0]}"
+    if message is not None:
+        raise StageFailed(message, _keep(notebook, failed))
+    return _keep(notebook, report)
 
 # %% ../nbs/api/80_pipeline.ipynb #0bb030e8
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
