@@ -33,6 +33,8 @@ def project_root(
 @dataclass(frozen=True)
 class Settings:
     """Where the project runs. Never changes a result."""
+    engine_backend: str = "duckdb" # computes the features: duckdb, or spark
+    engine_spark_master: str = "local[*]" # the cluster, such as spark://host:7077; local[*] is this machine
     engine_threads: int = 0 # threads for queries and training; 0 means all cores
     engine_memory_limit: str = "4GB" # memory that queries may use before they spill to disk
     paths_spill: str = ".spill" # folder that queries spill to, relative to the root

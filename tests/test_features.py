@@ -10,8 +10,9 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlproj.batch import batch_features
 from mlproj.engine import connect, query_batches, write_parquet
-from mlproj.features import batch_features, parse_definition
+from mlproj.features import parse_definition
 from mlproj.pipeline import stage_parameters
 
 DAY = 86_400_000_000  # microseconds
@@ -28,11 +29,11 @@ DIGESTS = {
     "customer_id_count_30d": "87fe0ce5ec5ad272",
     "customer_id_amount_mean_30d": "245f09ecb34f5750",
     "terminal_id_count_1d_lag7d": "5ec192468e654e69",
-    "terminal_id_is_fraud_mean_1d_lag7d": "e9c1cc7f365b195c",
+    "terminal_id_is_fraud_rate_1d_lag7d": "e9c1cc7f365b195c",
     "terminal_id_count_7d_lag7d": "adc8e30741e4d875",
-    "terminal_id_is_fraud_mean_7d_lag7d": "581181baffc8fd65",
+    "terminal_id_is_fraud_rate_7d_lag7d": "581181baffc8fd65",
     "terminal_id_count_30d_lag7d": "3ea25414abcc924b",
-    "terminal_id_is_fraud_mean_30d_lag7d": "532931bbaf06f187",
+    "terminal_id_is_fraud_rate_30d_lag7d": "532931bbaf06f187",
 }
 
 
@@ -45,13 +46,13 @@ def features(world, tmp_path_factory) -> pd.DataFrame:
     write_parquet(pa.Table.from_pandas(table, preserve_index=False), prepared, {})
     engine = connect()
     definition = parse_definition(**stage_parameters(ROOT, "features"))
-    return query_batches(engine, batch_features(engine, engine.read_parquet(prepared), definition)).read_all().to_pandas()
+    return query_batches(engine, batch_features(engine, engine.read_parquet(prepared), definition, {})).read_all().to_pandas()
 
 
 def test_names_are_the_published_inputs_in_their_order(features):
     expected = ["transaction_id", "amount", "is_weekend", "is_night"]
     expected += [f"customer_id_{what}_{days}d" for days in (1, 7, 30) for what in ("count", "amount_mean")]
-    expected += [f"terminal_id_{what}_{days}d_lag7d" for days in (1, 7, 30) for what in ("count", "is_fraud_mean")]
+    expected += [f"terminal_id_{what}_{days}d_lag7d" for days in (1, 7, 30) for what in ("count", "is_fraud_rate")]
     assert list(features) == expected
 
 
@@ -78,7 +79,7 @@ def test_features_equal_the_published(features, world, reference):
         assert np.array_equal(rows[f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW"], rows[f"customer_id_count_{days}d"])
         assert np.array_equal(rows[f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW"], rows[f"terminal_id_count_{days}d_lag7d"])
         for theirs, ours in ((f"CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW", f"customer_id_amount_mean_{days}d"),
-                             (f"TERMINAL_ID_RISK_{days}DAY_WINDOW", f"terminal_id_is_fraud_mean_{days}d_lag7d")):
+                             (f"TERMINAL_ID_RISK_{days}DAY_WINDOW", f"terminal_id_is_fraud_rate_{days}d_lag7d")):
             assert np.allclose(rows[theirs], rows[ours], rtol=0, atol=1e-9)
 
 
@@ -122,12 +123,14 @@ def test_windows_hold_what_their_definition_says(drawn, days, lag_days):
     })
     table = table.append_column("label_time", table["timestamp"])
     aggregates = [{"aggregate": "count"}, {"aggregate": "mean", "column": "amount"}]
-    label = [{"aggregate": "mean", "column": "is_fraud"}]
-    lines = [{"entity": "entity", "days": [days], "lag_days": 0, "aggregates": aggregates},
-             {"entity": "entity", "days": [days], "lag_days": lag_days, "aggregates": aggregates + label}]
+    label = [{"aggregate": "rate", "column": "is_fraud"}]
+    lines = [{"entity": "entity", "lengths": [f"{days}d"], "lag": "0d", "aggregates": aggregates},
+             {"entity": "entity", "lengths": [f"{days}d"], "lag": f"{lag_days}d", "aggregates": aggregates + label}]
+    nothing = {"timezone": "UTC", "calendar": [], "attributes": [], "distances": [], "speeds": [], "inputs": []}
+    definition = parse_definition(units={"amount": 100}, windows=lines, fill=-1, **nothing)
     engine = connect()
     transactions = engine.create_table("transactions", table, temp=True)
-    found = batch_features(engine, transactions, parse_definition(100, [], lines, fill=-1)).to_pyarrow().to_pandas()
+    found = batch_features(engine, transactions, definition, {}).to_pyarrow().to_pandas()
     now, lagged = plainly(rows, 0, days), plainly(rows, lag_days * DAY, days)
     expected = [[*a[:2], *b] for a, b in zip(now, lagged, strict=True)]
     assert found.drop(columns=["transaction_id", "amount"]).to_numpy().tolist() == expected
