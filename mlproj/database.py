@@ -121,11 +121,15 @@ def take_snapshot(
 
 def _read_batches(database: ibis.BaseBackend, query: str) -> pa.RecordBatchReader:
     if len(query.split()) > 1:
-        view = ibis.util.gen_name("query")
-        database.raw_sql(f"CREATE TEMPORARY VIEW {view} AS {query}") # refuses whatever is not a query
-        rows = database.table(view)
+        semicolons = [token.token_type == sg.tokens.TokenType.SEMICOLON for token in sg.tokenize(query, read=database.dialect)]
+        if any(semicolons[:-1]): # the next statement would be obeyed, whatever it is
+            raise ValueError("it is more than one statement")
+        database.raw_sql(f"CREATE OR REPLACE TEMPORARY VIEW mlproj_query AS {query}") # refuses whatever is not a query
+        rows = database.table("mlproj_query")
     else:
         rows = _find_table(database, query)
+    no_arrow = {name: "string" for name, kind in rows.schema().items() if kind.is_uuid() or kind.is_inet() or kind.is_macaddr()}
+    rows = rows.cast(no_arrow)
     if database.name == "duckdb": # whose own reader of batches does not work with this release of Ibis
         return query_batches(database, rows)
     return database.to_pyarrow_batches(rows, chunk_size=2**15)

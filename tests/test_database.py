@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import Project
+from conftest import ROOT, Project
 
+from mlproj.database import take_snapshot
 from mlproj.engine import read_lineage
 from mlproj.versions import read_record
 
@@ -223,10 +225,48 @@ def test_what_the_database_cannot_answer(project, database):
         "SELECT * FROM shop.sales": "no answer to 'SELECT * FROM shop.sales': ",
         "SELEKT 1": "syntax error",
         "DROP SCHEMA shop": "syntax error",
+        "SELECT 1; DROP SCHEMA shop": "it is more than one statement",
+        "SELECT 1 WHERE FALSE": "has no rows",
     }.items():
         assert expected in message(project.run(f'mlproj data add --query "{query}"', fails=True))
     assert "no predictions of oak" in message(project.run("mlproj write-back oak --table shop.scored", fails=True))
     assert project.run("git status --porcelain data.dvc").stdout == ""
+
+
+def test_kinds_of_columns_that_only_databases_have(postgres, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLPROJ_DATABASE_ADDRESS", postgres)
+    columns = "'8a1bf0a7-6e0c-4a7e-9d0f-0d7c1e1c1a11'::uuid AS id, '10.0.0.1'::inet AS place, 12.34::numeric(10, 2) AS price"
+    more = "'{\"a\": 1}'::jsonb AS more, TIMESTAMP '2018-07-01 10:00' AS morning, NULL::int AS nothing"
+    take_snapshot(f"SELECT {columns}, {more}", tmp_path / "row.parquet")
+    row = pd.read_parquet(tmp_path / "row.parquet").iloc[0]
+    assert (row.id, row.place, str(row.price), row.more) == ("8a1bf0a7-6e0c-4a7e-9d0f-0d7c1e1c1a11", "10.0.0.1/32", "12.34", '{"a": 1}')
+    assert row.morning == pd.Timestamp("2018-07-01 10:00") and pd.isna(row.nothing)
+
+
+def test_tables_of_spark_with_hive(tmp_path, monkeypatch):
+    pytest.importorskip("pyspark", reason="pyspark is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java, which is not installed")
+    places = {"spark.sql.warehouse.dir": tmp_path / "warehouse", "spark.ui.enabled": "false"}
+    places["spark.hadoop.javax.jdo.option.ConnectionURL"] = f"jdbc:derby:;databaseName={tmp_path / 'metastore'};create=true"
+    places["spark.driver.extraJavaOptions"] = f"-Dderby.stream.error.file={tmp_path / 'derby.log'}"
+    (tmp_path / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in places.items()))
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("MLPROJ_DATABASE_ADDRESS", "spark")
+    monkeypatch.setenv("MLPROJ_ENGINE_SPARK_MASTER", "local[1]")
+    code = f"""
+from pathlib import Path
+from mlproj.database import connect_database, take_snapshot
+spark = connect_database()
+spark.raw_sql("CREATE DATABASE shop")
+spark.raw_sql("CREATE TABLE shop.purchases STORED AS PARQUET AS SELECT id AS number, id * 100 AS cents FROM range(20)")
+spark.disconnect()
+take_snapshot("shop.purchases", Path("{tmp_path}/table.parquet"))
+take_snapshot("SELECT * FROM shop.purchases ORDER BY number DESC", Path("{tmp_path}/query.parquet"))
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    assert pd.read_parquet(tmp_path / "table.parquet").cents.tolist() == list(range(0, 2_000, 100))
+    assert (tmp_path / "table.parquet").read_bytes() == (tmp_path / "query.parquet").read_bytes()
 
 
 def test_a_server_that_cannot_be_used(project, postgres, monkeypatch):
