@@ -81,7 +81,8 @@ def describe_inputs(
     numeric = [name for name in features if kinds[name] == "numeric"]
     scaled = {}
     if numeric:
-        scaler = StandardScaler().fit(_numbers(rows, numeric))
+        with np.errstate(invalid="ignore"): # a column without any value
+            scaler = StandardScaler().fit(_numbers(rows, numeric))
         for name, mean, scale in zip(numeric, scaler.mean_, scaler.scale_, strict=True):
             known = np.isfinite(mean) # else no training row has a value
             scaled[name] = {"mean": float(f"{mean:.11e}") if known else 0.0, "scale": float(f"{scale:.11e}") if known else 1.0}
