@@ -21,6 +21,7 @@ def backtest(
     recipe: dict, # the estimator and its parameters
     features: list[str], # inputs, in order
     definition: str, # hash of the feature definition
+    card: str, # column that tells cards apart, from `card_column`
 ) -> pd.DataFrame: # transaction_id, timestamp, fold, score
     """Fit a recipe in each fold and score the fold's test rows.
 
@@ -29,7 +30,7 @@ def backtest(
     scored = []
     for fold in tqdm(folds, desc="folds", disable=None):
         model = fit_model(recipe, rows[train_rows(rows, fold)], features, definition)
-        tested = rows[test_rows(rows, fold)]
+        tested = rows[test_rows(rows, fold, card)]
         if tested.empty:
             raise UserError(f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml")
         scored.append(tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested)))
@@ -38,15 +39,21 @@ def backtest(
 # %% ../nbs/api/70_backtest.ipynb #7e0073d2
 def fold_metrics(
     predictions: pd.DataFrame, # from `backtest`
-    labels: pd.DataFrame, # transaction_id, customer_id, is_fraud
+    labels: pd.DataFrame, # transaction_id, is_fraud and the card's column
+    card: str, # column that tells cards apart, from `card_column`
     k: int, # cards looked at each day
-) -> list[dict]: # for each fold: fold, auc, average_precision, card_precision_k, and its value by day
-    "Judge predictions, each fold for itself, on the transactions whose label is known."
+) -> list[dict]: # for each fold with a known label: fold, auc, average_precision, card_precision_k, and its value by day
+    """Judge predictions, each fold for itself, on the transactions whose label is known.
+
+    Raises `UserError` when there is no such transaction in any fold.
+    """
     results = []
-    known = labels.dropna(subset="is_fraud").astype({"is_fraud": "int8"})
+    known = labels[[*dict.fromkeys(("transaction_id", card, "is_fraud"))]].dropna(subset="is_fraud").astype({"is_fraud": "int8"})
+    if not predictions.transaction_id.isin(known.transaction_id).any():
+        raise UserError("no label is known in the days that are tested: choose earlier folds under backtest in params.yaml")
     for name, rows in predictions.merge(known, on="transaction_id").groupby("fold"):
         truth, score = rows.is_fraud.to_numpy(), rows.score.to_numpy()
-        cards = looked_at_cards(rows.timestamp.dt.strftime("%Y-%m-%d").to_numpy(), rows.customer_id.to_numpy(), truth, score, k)
+        cards = looked_at_cards(rows.timestamp.dt.strftime("%Y-%m-%d").to_numpy(), rows[card].to_numpy(), truth, score, k)
         by_day = card_precision_by_day(cards, k)
         results.append({
             "fold": name,

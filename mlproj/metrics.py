@@ -23,19 +23,19 @@ def ranking_metrics(
 # %% ../nbs/api/50_metrics.ipynb #b2d58384
 def looked_at_cards(
     day: np.ndarray, # (n_transactions,) anything that orders the days
-    customer: np.ndarray, # (n_transactions,) customer ids
+    card: np.ndarray, # (n_transactions,) what tells cards apart: the customer's id, or any other column
     is_fraud: np.ndarray, # (n_transactions,) 0 or 1
     score: np.ndarray, # (n_transactions,) higher is more suspicious
     k: int = 100, # cards looked at each day
-) -> pd.DataFrame: # day, customer, is_fraud and score (the day's maxima): at most k rows a day
+) -> pd.DataFrame: # day, card, is_fraud and score (the day's maxima): at most k rows a day
     "List the cards that are looked at each day, and whether they are truly compromised."
-    table = pd.DataFrame({"day": day, "customer": customer, "is_fraud": is_fraud, "score": score})
+    table = pd.DataFrame({"day": day, "card": card, "is_fraud": is_fraud, "score": score})
     caught, days = set(), []
     for today, transactions in table.groupby("day"):
-        cards = transactions[~transactions.customer.isin(caught)].groupby("customer", as_index=False)[["is_fraud", "score"]].max()
+        cards = transactions[~transactions.card.isin(caught)].groupby("card", as_index=False)[["is_fraud", "score"]].max()
         cards = cards.sort_values("score", ascending=False, kind="stable")[:k]
         days.append(cards.assign(day=today))
-        caught.update(cards.customer[cards.is_fraud == 1])
+        caught.update(cards.card[cards.is_fraud == 1])
     return pd.concat(days, ignore_index=True)[list(table)] if days else table
 
 

@@ -21,11 +21,13 @@ def read_scored(
     root: Path, # the project's root
     model: str,
     fold: str, # first training day
-) -> pd.DataFrame: # transaction_id, day, customer_id, is_fraud, score
+    card: str, # column that tells cards apart, from `card_column`
+) -> pd.DataFrame: # transaction_id, day, the card's column, is_fraud, score
     "Read a model's predictions of one fold, of the transactions whose label is known."
     scored = ["transaction_id", "timestamp", "score"]
     predictions = pd.read_parquet(root / "predictions" / f"{model}.parquet", columns=scored, filters=[("fold", "==", fold)])
-    labels = pd.read_parquet(root / "prepared" / "transactions.parquet", columns=["transaction_id", "customer_id", "is_fraud"])
+    columns = [*dict.fromkeys(("transaction_id", card, "is_fraud"))]
+    labels = pd.read_parquet(root / "prepared" / "transactions.parquet", columns=columns)
     labels = labels.dropna(subset="is_fraud").astype({"is_fraud": "int8"})
     return predictions.assign(day=predictions.timestamp.dt.strftime("%Y-%m-%d")).merge(labels, on="transaction_id")
 
@@ -69,7 +71,7 @@ def plot_by_day(
     figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for model, color in zip(by_day, sns.color_palette("colorblind"), strict=False):
         ax.plot(pd.to_datetime(by_day.index), by_day[model], marker="o", ms=4, label=model, color=color, lw=1.6)
-    ax.set(title=title, xlabel="test day", ylabel=f"compromised among {k} cards (share)", ylim=(0, None))
+    ax.set(title=title, xlabel="test day", ylabel=f"frauds among {k} looked at (share)", ylim=(0, None))
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=8))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -99,13 +101,15 @@ def save_figure(
 
 # %% ../nbs/api/77_plots.ipynb #1c499b93
 def caught_by_group(
-    rows: pd.DataFrame, # a fold's scored transactions: day, customer_id, is_fraud, score, and the group's column
+    rows: pd.DataFrame, # a fold's scored transactions, from `read_scored`, and the group's column
     group: str, # column
+    card: str, # column that tells cards apart, from `card_column`
     k: int, # cards looked at each day
 ) -> pd.DataFrame: # index: group; columns: cards, caught
     "Count the compromised cards of each group, and those caught."
-    cards = looked_at_cards(*(rows[name].to_numpy() for name in ("day", "customer_id", "is_fraud", "score")), k)
-    found = cards.loc[cards.is_fraud == 1, ["day", "customer"]].rename(columns={"customer": "customer_id"})
-    frauds = rows[rows.is_fraud == 1].merge(found.assign(caught=True), on=["day", "customer_id"], how="left")
-    by_card = frauds.assign(caught=frauds.caught.notna()).groupby([group, "customer_id"]).caught.any()
-    return by_card.groupby(group).agg(cards="size", caught="sum")
+    cards = looked_at_cards(*(rows[name].to_numpy() for name in ("day", card, "is_fraud", "score")), k)
+    found = cards.loc[cards.is_fraud == 1, ["day", "card"]].assign(caught=True)
+    frauds = pd.DataFrame({"day": rows.day, "card": rows[card], "group": rows[group]})[rows.is_fraud == 1]
+    frauds = frauds.merge(found, on=["day", "card"], how="left")
+    by_card = frauds.assign(caught=frauds.caught.notna()).groupby(["group", "card"]).caught.any()
+    return by_card.groupby("group").agg(cards="size", caught="sum").rename_axis(group)

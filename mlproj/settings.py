@@ -8,7 +8,7 @@ __all__ = ['UserError', 'project_root', 'Settings', 'load_settings']
 # %% ../nbs/api/00_settings.ipynb #11fe07b8
 import configparser
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 # %% ../nbs/api/00_settings.ipynb #aa9c07af
@@ -38,6 +38,7 @@ class Settings:
     engine_threads: int = 0 # threads for queries and training; 0 means all cores
     engine_memory_limit: str = "4GB" # memory that queries may use before they spill to disk
     paths_spill: str = ".spill" # folder that queries spill to, relative to the root
+    database_address: str = field(default="", repr=False) # DuckDB file, postgresql://… or spark; never shown: it may hold a password
 
     @property
     def threads(self) -> int: # at least 1
@@ -53,13 +54,13 @@ def load_settings(
     Raises `UserError` for a key that does not exist or a value of the wrong type.
     """
     path = (root or project_root()) / "settings.ini"
-    parser = configparser.ConfigParser()
+    parser = configparser.ConfigParser(interpolation=None) # an address may hold a %
     try:
         parser.read(path)
     except configparser.Error as error:
         raise UserError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
     values = {f"{section}_{key}": value for section in parser.sections() for key, value in parser[section].items()}
-    known = {field.name: field.type for field in fields(Settings)}
+    known = {setting.name: setting.type for setting in fields(Settings)}
     for name in values:
         if name not in known:
             raise UserError(f"{path.name} has a key that does not exist: {name.replace('_', '.', 1)}; known: {', '.join(known)}")

@@ -29,7 +29,8 @@ EVERYTHING = parse_definition(
     timezone="Europe/Paris",
     calendar=["is_weekend", "is_night", "hour", "day_of_week"],
     windows=[
-        {"entity": "customer_id", "lengths": ["1d", "3d"], "lag": "0d", "aggregates": items(None, "whole numbers", "whole numbers or text")},
+        {"entity": "customer_id", "lengths": ["1d", "3d"], "lag": "0d",
+         "aggregates": items(None, "whole numbers", "whole numbers or text")},
         {"entity": "terminal_id", "lengths": ["6h", "2d"], "lag": "2d", "fill": None,
          "aggregates": items(None, "whole numbers", "whole numbers or text", "label")},
     ],
