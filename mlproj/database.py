@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot as sg
 
-from .engine import connect, query_batches, write_parquet
+from .engine import connect, connect_spark, query_batches, write_parquet
 from .settings import UserError, load_settings, project_root
 from .versions import check_data
 
@@ -35,7 +35,7 @@ def connect_database(
     if address.startswith(("postgresql://", "postgres://")):
         return _connect_postgres(address)
     if address == "spark":
-        return _connect_spark()
+        return connect_spark(hive=True)
     if "://" in address:
         raise UserError("the address of the database is of another kind: it can be a DuckDB file, postgresql://… or spark")
     return _connect_duckdb(project_root() / address, write)
@@ -50,18 +50,6 @@ def _connect_duckdb(path: Path, write: bool) -> ibis.BaseBackend:
     except Exception as error: # not only the engine's own: a damaged file gives several
         raise UserError(f"the database {path.name} cannot be opened: {_words(error)}") from None
     return database
-
-
-def _connect_spark() -> ibis.BaseBackend:
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise UserError("the address of the database is spark, but pyspark is not installed: `pip install 'mlproj[spark]'`") from None
-    try:
-        session = SparkSession.builder.master(load_settings().engine_spark_master).config("spark.sql.session.timeZone", "UTC")
-        return ibis.pyspark.connect(session.enableHiveSupport().getOrCreate())
-    except Exception as error: # Java's and Python's
-        raise UserError(f"Spark cannot be started: {_words(error)}") from None
 
 
 def _words(error: Exception) -> str: # one line, and not a long one
