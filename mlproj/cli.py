@@ -80,7 +80,8 @@ def check() -> None:
 
 @data.command()
 def add(
-    files: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files of transactions.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="CSV, JSON lines or Parquet files of transactions.")] = None,
+    attributes: Annotated[bool, typer.Option("--attributes", help="The files are tables of customers, terminals or merchants.")] = False,
     days: Annotated[int | None, typer.Option(min=1, help="The simulator's next days, instead of files.")] = None,
 ) -> None:
     "Add files, or the simulator's next days, to data/ and record the new version."
@@ -88,7 +89,8 @@ def add(
 
     if bool(files) == bool(days):
         raise UserError("say what to add: files, as in `mlproj data add FILE`, or days, as in `mlproj data add --days 30`")
-    print(add_files(project_root(), files) if files else add_days(project_root(), days))
+    kind = "attributes" if attributes else "transactions"
+    print(add_files(project_root(), files, kind) if files else add_days(project_root(), days))
 
 # %% ../nbs/api/90_cli.ipynb #9f1d0a30
 @app.command()
