@@ -219,7 +219,8 @@ def to_contract(
     for name, original in source.columns.items():
         if original not in raw.columns:
             raise UserError(
-                f"{file} has no column {original!r}, which prepare.columns in params.yaml takes for {name}; it has: {', '.join(raw.columns)}"
+                f"{file} has no column {original!r}, which prepare.columns in params.yaml takes for {name}; "
+                f"it has: {', '.join(raw.columns)}"
             )
     read = {name: convert_column(name, raw[original], source, file) for name, original in source.columns.items()}
     marks = []
