@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['WORDS', 'CARDS', 'OTHERS', 'FRAUD_WORDS', 'GENUINE_WORDS', 'EPOCHS', 'Profile', 'profile_columns', 'name_words',
            'time_unit', 'choose_times', 'choose_label', 'choose_amount', 'choose_id', 'choose_entities',
-           'tells_the_answer', 'input_type']
+           'tells_the_answer', 'input_type', 'Proposal', 'contract_name', 'propose_roles', 'propose_inputs', 'Days',
+           'plan_days', 'to_yaml', 'prepare_section', 'features_section', 'folds_sections', 'propose']
 
 # %% ../nbs/api/14_inspect.ipynb #9e88041f
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import ibis
@@ -19,7 +20,18 @@ import pyarrow as pa
 
 from .engine import connect
 from .settings import UserError
-from .transactions import OWN, REQUIRED, TIMES, Source, check_kind, find_files, read_file, split_rejected, to_contract
+from mlproj.transactions import (
+    OWN,
+    REQUIRED,
+    TIMES,
+    Source,
+    check_kind,
+    convert_column,
+    find_files,
+    read_file,
+    split_rejected,
+    to_contract,
+)
 
 # %% ../nbs/api/14_inspect.ipynb #66524509
 @dataclass(frozen=True)
@@ -205,3 +217,315 @@ def input_type(
     if profile.distinct > 100:
         return None, f"it has {profile.distinct:,} different texts"
     return "text", f"{profile.distinct} categories"
+
+# %% ../nbs/api/14_inspect.ipynb #c1764779
+@dataclass
+class Proposal:
+    "Settings of prepare for a file, and what to say beside each column."
+    columns: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    decimals: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int | None] = field(default_factory=dict)
+    entities: list[str] = field(default_factory=list)
+    evaluation_only: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list) # of the features
+    notes: dict[str, str] = field(default_factory=dict) # by column of the contract
+    left_out: dict[str, str] = field(default_factory=dict) # by column of the file
+
+    def add(self, name: str, profile: Profile, note: str, kind: str | None = None) -> str:
+        "Take a column in; says under which name."
+        while name in self.columns:
+            name += "_2"
+        missing = profile.rows - profile.given
+        self.columns[name] = profile.name
+        self.notes[name] = note + (f"; missing in {missing:,} of {profile.rows:,} rows" if missing else "")
+        if kind is not None:
+            self.types[name] = kind
+        return name
+
+
+def contract_name(
+    profile: Profile,
+) -> str:
+    "Turn a column's name into one of the contract that is nobody else's."
+    name = re.sub(r"\W+", "_", profile.name.strip()).strip("_").lower() or "column"
+    return f"file_{name}" if name in {*REQUIRED, *TIMES, *OWN} or name[0].isdigit() else name
+
+# %% ../nbs/api/14_inspect.ipynb #fa817496
+def propose_roles(
+    raw: ibis.Table, # from `read_file`
+    profiles: list[Profile],
+    file: str, # for messages
+) -> tuple[Proposal, list[Profile]]: # with id, times, amount, label and entities; the columns left
+    """Choose the columns that the contract needs.
+
+    Raises `UserError` when there is none that can be the time, the amount or the label.
+    """
+    proposal, rest = Proposal(), list(profiles)
+    times = choose_times(rest)
+    rest = [profile for profile in rest if profile not in times.values()]
+    label, words = choose_label(raw, rest) or (None, {})
+    rest = [profile for profile in rest if profile is not label]
+    amount = choose_amount(rest)
+    for role, found in (("time", times.get("timestamp")), ("amount", amount), ("label", label)):
+        if found is None:
+            there = ", ".join(f"{p.name} ({p.kind}, {p.distinct:,} values)" for p in profiles[:20])
+            raise UserError(f"{file} has no column that looks like the {role} of a transaction; it has: {there}")
+    rest.remove(amount)
+    if identity := choose_id(rest):
+        rest.remove(identity)
+        _add_id(proposal, identity)
+    _add_times(proposal, times)
+    entities = choose_entities(rest)
+    for profile in entities:
+        gaps_as_floats = "integer" if "float" in profile.kind else None
+        proposal.entities.append(proposal.add(contract_name(profile), profile, f"{profile.distinct:,} different", gaps_as_floats))
+    _add_amount(proposal, amount)
+    proposal.add("is_fraud", label, "the label")
+    proposal.labels = words
+    return proposal, [profile for profile in rest if profile not in entities]
+
+# %% ../nbs/api/14_inspect.ipynb #ab2fd327
+def _add_id(proposal: Proposal, profile: Profile) -> None:
+    whole = profile.whole == profile.given and profile.high < 2**63
+    twice = profile.given - profile.distinct
+    note = ("whole numbers" if whole else "text: the rows are numbered") + (f"; {twice:,} rows repeat an id" if twice else "")
+    kind = ("integer" if "float" in profile.kind else None) if whole else "text"
+    proposal.add("transaction_id", profile, note, kind)
+
+
+def _add_times(proposal: Proposal, times: dict[str, Profile]) -> None:
+    for role in sorted(times, key=TIMES.index):
+        profile, unit = times[role], time_unit(times[role])
+        if unit == "iso":
+            zone = "with their zone" if profile.zoned else "without a zone: is timezone right?"
+            bad = profile.given - profile.times
+            note = f"times {zone}" + (f"; {bad:,} cannot be read" if bad else "")
+            proposal.add(role, profile, note)
+        else:
+            start = "since 1970" if profile.low > 978_307_200 else "from a start that the file does not say: dates and hours are not real"
+            proposal.add(role, profile, f"{unit} {start}", unit)
+
+
+def _add_amount(proposal: Proposal, profile: Profile) -> None:
+    bad = profile.given - profile.numbers
+    note = f"from {profile.low:g} to {profile.high:g}" + (f"; {bad:,} are no numbers" if bad else "")
+    if profile.digits > 2:
+        note += f"; some have {profile.digits} digits after the point: those with more than decimals says are set aside"
+    proposal.add("amount", profile, note)
+    if profile.digits or "float" in profile.kind or "decimal" in profile.kind:
+        proposal.decimals["amount"] = min(max(profile.digits, 2), 9) if profile.digits <= 4 else 2
+
+# %% ../nbs/api/14_inspect.ipynb #c6d1f13d
+def propose_inputs(
+    raw: ibis.Table,
+    proposal: Proposal, # with the roles; takes in the rest
+    rest: list[Profile],
+) -> None:
+    "Choose what becomes of the further columns."
+    label = convert_column("is_fraud", raw[proposal.columns["is_fraud"]], _source(proposal), "")
+    in_file = {"text": "string", "integer": "int", "number": "float"} # types that a file says itself
+    for profile in rest:
+        kind, note = input_type(profile)
+        if profile.distinct and tells_the_answer(raw, profile, label):
+            proposal.evaluation_only.append(proposal.add(contract_name(profile), profile, "tells the answer: for evaluation alone"))
+        elif kind is None:
+            proposal.left_out[profile.name] = note
+        else:
+            name = proposal.add(contract_name(profile), profile, note, None if in_file[kind] in profile.kind else kind)
+            if kind == "text" or profile.given == profile.rows:
+                proposal.inputs.append(name)
+            else:
+                proposal.notes[name] += ": no input of models that take no missing values, so it stands not under inputs"
+
+
+def _source(proposal: Proposal) -> Source:
+    return Source(proposal.columns, proposal.types, proposal.decimals, "UTC", proposal.labels)
+
+# %% ../nbs/api/14_inspect.ipynb #67b83d99
+@dataclass(frozen=True)
+class Days:
+    "The folds that fit a file."
+    stretch: int # days of training, of delay, of testing, and from fold to fold
+    n_folds: int
+    last_start: pd.Timestamp # of the last fold's training
+    remark: str # what is wrong with them, or nothing
+
+    @property
+    def first_start(self) -> pd.Timestamp:
+        return self.last_start - pd.Timedelta(days=self.stretch * (self.n_folds - 1))
+
+
+def plan_days(
+    table: pd.DataFrame, # timestamp, is_fraud
+) -> Days:
+    "Choose the folds that fit the days of which labels are known."
+    labelled = table[table.is_fraud.notna()]
+    if labelled.empty:
+        raise UserError("no row has a label that can be read: a model needs some to learn from")
+    first, end = table.timestamp.min().floor("D"), labelled.timestamp.max().floor("D") + pd.Timedelta(days=1)
+    n_days = (end - first).days
+    stretch = next((days for days in (7, 3, 2) if n_days >= 5 * days), 1)
+    last_start = end - pd.Timedelta(days=3 * stretch)
+    n_folds = min(4, max(1, (n_days - 3 * stretch) // stretch))
+    days = Days(stretch, n_folds, last_start, "")
+    if n_days < 3:
+        return replace(days, remark=f"{n_days} days with labels are too few to train, wait and test")
+    frauds = labelled[labelled.is_fraud == 1].timestamp
+    for number in range(n_folds):
+        start = last_start - pd.Timedelta(days=stretch * number)
+        for offset, what in ((0, "trains on"), (2, "is tested on")):
+            begin = start + pd.Timedelta(days=stretch * offset)
+            if not frauds.between(begin, begin + pd.Timedelta(days=stretch), inclusive="left").any():
+                return replace(days, remark=f"the fold of {start:%Y-%m-%d} {what} no fraud: take longer stretches or fewer folds")
+    return days
+
+# %% ../nbs/api/14_inspect.ipynb #1f2bc808
+def to_yaml(value) -> str:
+    "Write a value on one line of YAML."
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{to_yaml(str(key))}: {to_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(to_yaml, value)) + "]"
+    reserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII) and value.lower() not in reserved
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def prepare_section(
+    proposal: Proposal,
+    days: Days,
+    max_rejected: float,
+) -> list[str]: # lines
+    "Write the section of prepare."
+    lines = ["prepare:", "  columns:"]
+    for name, original in proposal.columns.items():
+        lines.append(f"    {to_yaml(name)}: {to_yaml(original)} # {proposal.notes[name]}")
+    lines += [f"    # left out: {json.dumps(name)}, for {why}" for name, why in proposal.left_out.items()]
+    if "transaction_id" not in proposal.columns:
+        lines.append("    # no column is the transaction's id: the rows are numbered")
+    for key in ("types", "decimals"):
+        lines.append(f"  {key}: {to_yaml(getattr(proposal, key))}")
+    lines.append("  timezone: UTC")
+    for key in ("labels", "entities"):
+        lines.append(f"  {key}: {to_yaml(getattr(proposal, key))}")
+    lines.append("  attributes: {}")
+    lines.append(f"  evaluation_only: {to_yaml(proposal.evaluation_only)}")
+    lines.append(f"  label_delay_days: {days.stretch} # how long is it until a fraud is reported?")
+    lines.append(f"  max_rejected: {max_rejected}")
+    return lines
+
+# %% ../nbs/api/14_inspect.ipynb #a2f464e0
+def features_section(
+    proposal: Proposal,
+    days: Days,
+    table: pd.DataFrame, # timestamp, is_fraud
+) -> list[str]: # lines
+    "Write the section of features."
+    span = (table.timestamp.max() - table.timestamp.min()).days
+    lengths = ["1d", "7d", "30d"] if span >= 60 else ["1d", "7d"] if span >= 14 else ["6h", "1d"]
+    real = table.timestamp.min().year > 1970
+    lines = [
+        "features:",
+        f"  units: {to_yaml({name: 10**digits for name, digits in proposal.decimals.items()})}",
+        "  timezone: UTC",
+        f"  calendar: {'[is_weekend, is_night]' if real else '[] # dates and hours are not real'}",
+    ]
+    lines.append("  windows:" if proposal.entities else "  windows: []")
+    for position, name in enumerate(proposal.entities):
+        second = "{aggregate: mean, column: amount}" if position == 0 else "{aggregate: rate, column: is_fraud}"
+        lines += [
+            f"    - entity: {to_yaml(name)}",
+            f"      lengths: {to_yaml(lengths)}",
+            f"      lag: {0 if position == 0 else days.stretch}d",
+            f"      aggregates: [{{aggregate: count}}, {second}]",
+        ]
+    return [*lines, f"  inputs: {to_yaml(proposal.inputs)}", "  fill: 0.0"]
+
+
+def folds_sections(
+    proposal: Proposal,
+    days: Days,
+    n_rows: int,
+) -> list[str]: # lines
+    "Write the lines of train, backtest and compare that change."
+    card = to_yaml(proposal.entities[0] if proposal.entities else None)
+    first, last = (to_yaml(f"{start:%Y-%m-%d}") for start in (days.first_start, days.last_start))
+    n_days = 3 * days.stretch + days.stretch * (days.n_folds - 1)
+    remark = [f"# {days.remark}"] if days.remark else []
+    return [
+        *remark,
+        "train: # its models stay",
+        *(f"  {line}" for line in (f"start: {first}", f"days: {days.stretch}", f"delay_days: {days.stretch}")),
+        "backtest:",
+        f"  last_start: {last}",
+        f"  n_folds: {days.n_folds}",
+        *(f"  {name}_days: {days.stretch}" for name in ("step", "train", "delay", "test")),
+        f"  top_k: {max(1, min(100, n_rows // n_days // 20))} # cards looked at each day",
+        f"  card: {card}",
+        "compare: # its models and tolerance stay",
+        f"  baseline_fold: {first}",
+        f"  card: {card}",
+        "  published: {}",
+    ]
+
+# %% ../nbs/api/14_inspect.ipynb #75c0bea6
+def propose(
+    paths: list[Path], # files, or a folder of them
+) -> str: # YAML with comments
+    """Propose settings for files of transactions.
+
+    Raises `UserError` when a file cannot be read, or has no time, amount or label.
+    """
+    engine = connect()
+    name, raw = _read_together(engine, paths)
+    profiles = profile_columns(raw)
+    if profiles[0].rows == 0:
+        raise UserError(f"{name} has no rows")
+    proposal, rest = propose_roles(raw, profiles, name)
+    propose_inputs(raw, proposal, rest)
+    read = to_contract(raw, _source(proposal), name).to_pyarrow()
+    for column in ("file", "row"): # where each row stands plays no part here
+        read = read.append_column(column, pa.nulls(len(read), "int64"))
+    kept, rejected = split_rejected(read, proposal.entities)
+    if not len(kept):
+        raise UserError(f"no row of {name} keeps the contract as proposed; most often: {rejected['reason'].to_pandas().mode()[0]}")
+    table = kept.select(["timestamp", "is_fraud"]).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    days, limit = plan_days(table), max(0.01, -(-len(rejected) * 100 // len(read)) / 100)
+    lines = [
+        *_summary(name, table, rejected),
+        *prepare_section(proposal, days, limit),
+        *features_section(proposal, days, table),
+        *folds_sections(proposal, days, len(table)),
+    ]
+    return "\n".join(lines) + "\n"
+
+# %% ../nbs/api/14_inspect.ipynb #9f60aa55
+def _summary(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]:
+    unknown = int(table.is_fraud.isna().sum())
+    reasons = rejected["reason"].to_pandas().value_counts().sort_index()
+    return [
+        f"# Proposed for {name}: a guess, to be read before it is pasted into params.yaml.",
+        f"# {len(table):,} transactions from {table.timestamp.min():%Y-%m-%d %H:%M} to {table.timestamp.max():%Y-%m-%d %H:%M} UTC, "
+        f"{int(table.is_fraud.sum()):,} of them frauds" + (f", {unknown:,} without a label" if unknown else "") + ".",
+        *(f"# Set aside: {count:,} rows: {' '.join(reason.split())}" for reason, count in reasons.items()),
+    ]
+
+
+def _read_together(engine: ibis.BaseBackend, paths: list[Path]) -> tuple[str, ibis.Table]:
+    files = [file for path in paths for file in (find_files(path) if path.is_dir() else [path])]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"there is no file {file}")
+        check_kind(file)
+    tables = [read_file(engine, file) for file in files]
+    columns = tables[0].columns
+    for file, table in zip(files, tables, strict=True):
+        if lacking := sorted(set(columns).symmetric_difference(table.columns)):
+            raise UserError(f"{file.name} and {files[0].name} differ in their columns: only one of them has {lacking[0]!r}")
+    name = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    if len({table.select(columns).schema() for table in tables}) == 1:
+        together = ibis.union(*(table.select(columns) for table in tables)) if len(tables) > 1 else tables[0]
+    else: # as text, what all of them can be
+        together = ibis.union(*(table.select(**{column: table[column].cast("string") for column in columns}) for table in tables))
+    return name, engine.create_table(ibis.util.gen_name("together"), together, temp=True)
