@@ -87,7 +87,7 @@ def add(
     "Add files, or the simulator's next days, to data/ and record the new version."
     from mlproj.data import add_days, add_files
 
-    if bool(files) == bool(days):
+    if bool(files) == bool(days) or (attributes and days):
         raise UserError("say what to add: files, as in `mlproj data add FILE`, or days, as in `mlproj data add --days 30`")
     kind = "attributes" if attributes else "transactions"
     print(add_files(project_root(), files, kind) if files else add_days(project_root(), days))

@@ -289,7 +289,7 @@ def propose_roles(
 def _add_id(proposal: Proposal, profile: Profile) -> None:
     whole = profile.whole == profile.given and profile.high < 2**63
     twice = profile.given - profile.distinct
-    note = ("whole numbers" if whole else "text: the rows are numbered") + (f"; {twice:,} rows repeat an id" if twice else "")
+    note = ("whole numbers" if whole else "text: the rows are numbered") + (f"; {twice:,} of them stand there before" if twice else "")
     kind = ("integer" if "float" in profile.kind else None) if whole else "text"
     proposal.add("transaction_id", profile, note, kind)
 
@@ -508,7 +508,7 @@ def _summary(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]:
         f"# Proposed for {name}: a guess, to be read before it is pasted into params.yaml.",
         f"# {len(table):,} transactions from {table.timestamp.min():%Y-%m-%d %H:%M} to {table.timestamp.max():%Y-%m-%d %H:%M} UTC, "
         f"{int(table.is_fraud.sum()):,} of them frauds" + (f", {unknown:,} without a label" if unknown else "") + ".",
-        *(f"# Set aside: {count:,} rows: {' '.join(reason.split())}" for reason, count in reasons.items()),
+        *(f"# Set aside: {count:,} row{'s' if count > 1 else ''}, {reason}" for reason, count in reasons.items()),
     ]
 
 
