@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test lab spark readme readme-text lock
+.PHONY: help repro test long lab spark readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ repro: $(READY) ## make the data, run the pipeline, print the comparison
 test: $(READY) ## run every test: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
+
+long: $(READY) .venv/spark ## run the tests that take many minutes
+	@pytest -m long -n 0
 
 lab: $(READY) ## open JupyterLab with the project's kernel
 	@JUPYTER_PREFER_ENV_PATH=1 jupyter lab nbs/index.ipynb

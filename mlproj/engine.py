@@ -63,7 +63,6 @@ def connect_spark(
     for key, value in {
         "spark.driver.memory": settings.engine_memory_limit.removesuffix("B"),
         "spark.local.dir": spill,
-        "spark.sql.warehouse.dir": spill / "warehouse",
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

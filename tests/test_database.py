@@ -117,7 +117,7 @@ QUERY = "SELECT number, made_at, card, shop_name, CAST(price * 100 AS BIGINT) AS
 def describe(params: dict) -> None:
     "What params.yaml says of the table."
     columns = {"transaction_id": "number", "timestamp": "made_at", "customer_id": "card", "terminal_id": "shop_name"}
-    params["prepare"].update(columns=columns | {"amount": "cents", "is_fraud": "fraud"}, evaluation_only=[])
+    params["prepare"].update(columns=columns | {"amount": "cents", "is_fraud": "fraud"}, attributes={}, evaluation_only=[])
 
 
 def assert_prepared(project: Project, rows: pd.DataFrame, version: str) -> None:
@@ -149,6 +149,7 @@ def test_a_query_becomes_a_version_of_the_data(project, database):
     assert "already: the database gave the same rows" in project.run(f'mlproj data add --query "{QUERY}"').stdout
 
 
+@pytest.mark.slow
 def test_prepare_reads_a_query_and_names_the_rows_that_came(project, database):
     rows = fill(database, project)
     project.params(describe)
@@ -243,6 +244,7 @@ def test_kinds_of_columns_that_only_databases_have(postgres, monkeypatch, tmp_pa
     assert row.morning == pd.Timestamp("2018-07-01 10:00") and pd.isna(row.nothing)
 
 
+@pytest.mark.slow
 def test_tables_of_spark_with_hive(tmp_path, monkeypatch):
     pytest.importorskip("pyspark", reason="pyspark is not installed")
     if shutil.which("java") is None:
@@ -288,7 +290,7 @@ def test_a_missing_driver_and_no_database_at_all(project, tmp_path, monkeypatch)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for address, expected in {
         "postgresql://me@localhost/shop": "its driver is not installed",
-        "spark": "pyspark is not installed",
+        "spark": "PySpark is not installed",
         "": "no database is named",
         "absent.duckdb": "names the file absent.duckdb, which does not exist",
     }.items():

@@ -123,6 +123,7 @@ def strange_inputs(root: Path) -> None:
     write_parquet(rows, path, read_lineage(path))
 
 
+@pytest.mark.slow
 def test_the_stages_take_text_and_missing_values(project):
     strange_inputs(project.root)
     project.params(lambda params: params["train"]["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))
@@ -145,13 +146,14 @@ def no_cards(project: Project) -> None:
 
     def describe(params: dict) -> None:
         columns = {"transaction_id": "id", "timestamp": "when", "amount": "cents", "is_fraud": "bad"}
-        params["prepare"].update(columns=columns, entities=[], evaluation_only=[])
+        params["prepare"].update(columns=columns, entities=[], attributes={}, evaluation_only=[])
         params["features"]["windows"] = []
         params["backtest"]["card"] = params["compare"]["card"] = params["compare"]["baseline_fold"] = None
 
     project.params(describe)
 
 
+@pytest.mark.slow
 def test_a_table_without_entities_goes_through_the_pipeline(project):
     no_cards(project)
     project.run("dvc repro")

@@ -166,6 +166,7 @@ def test_no_entity_and_no_real_dates(empty):
     assert "transaction_id" not in proposed["prepare"]["columns"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_from_a_strange_file_to_a_comparison(empty, name):
     bring_in(empty, WRITERS[name], ("prepare", "features", "train", "backtest", "compare"))

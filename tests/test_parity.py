@@ -1,17 +1,22 @@
 """The engines agree to the last bit, on histories that nobody chose, and with a slow, plain reading of the definition."""
 
+from collections import deque
 from pathlib import Path
 
 import ibis
+import pandas as pd
 import pyarrow as pa
+import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mlproj.batch
 from mlproj.batch import batch_features
-from mlproj.engine import connect, query_batches, write_parquet
-from mlproj.features import AGGREGATES, LARGEST, parse_definition, parse_duration
+from mlproj.engine import connect, connect_backend, query_batches, write_parquet
+from mlproj.features import AGGREGATES, LARGEST, Definition, parse_definition, parse_duration
 from mlproj.online import OnlineFeatures
+from mlproj.pipeline import stage_parameters
 
 DAY = parse_duration("1d")
 START = 1_522_540_800_000_000  # 2018-04-01, microseconds since 1970
@@ -156,3 +161,39 @@ def test_online_equals_batch_by_frames_and_by_ledger(monkeypatch, tmp_path, hist
     with monkeypatch.context() as patch:
         patch.setattr(mlproj.batch, "GIANT", 1)
         assert_equal(by_batch(connect(), transactions, tmp_path), framed)
+
+
+@pytest.mark.long
+def test_every_row_of_the_world_is_served_as_batch_has_it(world, tmp_path):
+    definition = parse_definition(**stage_parameters(ROOT, "features"))
+    table = world["transactions"].drop(columns="scenario")
+    table["label_time"] = table.timestamp + pd.Timedelta(days=7)
+    path = save(pa.Table.from_pandas(table, preserve_index=False), tmp_path / "transactions.parquet")
+    expected = features_of(connect(), path, definition)
+    assert_same_as_spark(path, definition, expected)
+
+    online, labels = OnlineFeatures(definition), deque()
+    rows = table.assign(timestamp=table.timestamp.astype("int64"), label_time=table.label_time.astype("int64")).itertuples(index=False)
+    for row, batch in zip(rows, zip(*expected, strict=True), strict=True):
+        while labels and labels[0].label_time <= row.timestamp:
+            label = labels.popleft()
+            online.label(label.transaction_id, label.is_fraud, label.label_time)
+        labels.append(row)
+        served = online.add(row._asdict())
+        assert [served[name] for name in online.names] == list(batch), f"transaction {row.transaction_id}: {served} and {batch}"
+
+
+def features_of(engine: ibis.BaseBackend, path: Path, definition: Definition) -> list[list]: # the columns of features
+    made = query_batches(engine, batch_features(engine, engine.read_parquet(path), definition, {})).read_all()
+    return [made[name].to_pylist() for name in definition.feature_names()]
+
+
+def assert_same_as_spark(path: Path, definition: Definition, expected: list[list]) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is not installed: `make spark`")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLPROJ_ENGINE_BACKEND", "spark")
+        spark = connect_backend()
+    found = features_of(spark, path, definition)
+    spark.disconnect()
+    for name, ours, theirs in zip(definition.feature_names(), expected, found, strict=True):
+        assert ours == theirs, name

@@ -16,7 +16,10 @@ import mlproj.batch
 from mlproj.engine import connect_backend
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: `make spark`")
-pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed, so Spark cannot be tried")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed, so Spark cannot be tried"),
+]
 HERE = "127.0.0.1"
 
 
