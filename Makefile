@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test lab readme readme-text lock
+.PHONY: help repro test lab spark readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,13 @@ test: $(READY) ## run every test: the library's notebooks, then tests/
 lab: $(READY) ## open JupyterLab with the project's kernel
 	@JUPYTER_PREFER_ENV_PATH=1 jupyter lab nbs/index.ipynb
 
+spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it needs Java 17
+
+.venv/spark: requirements-spark.lock $(READY)
+	@echo "Installing PySpark, 430 MB …" >&2
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-spark.lock
+	@touch .venv/spark
+
 readme: $(READY) ## remake README.md from nbs/index.ipynb
 	@$(MAKE) --silent readme-text > README.new && mv README.new README.md
 
@@ -39,6 +46,8 @@ COMPILE := uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --
 lock: $(READY) ## remake requirements.lock from pyproject.toml
 	@$(COMPILE) --output-file .venv/python311.lock
 	@$(COMPILE) --universal --constraint .venv/python311.lock --output-file requirements.lock
+	@$(COMPILE) --extra spark --constraint requirements.lock --output-file requirements-spark.lock \
+		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
 
 # The stamp is made last, so that an installation that was interrupted is taken up again.
 $(READY): requirements.lock pyproject.toml

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from .database import take_snapshot
 from .settings import UserError
 from .simulator import World, simulate
-from .transactions import READERS
+from .transactions import check_kind
 from .versions import Record, check_data, describe_folder, hash_files, hash_folder, read_record, write_record
 
 # %% ../nbs/api/25_data.ipynb #d6de2aca
@@ -38,8 +38,9 @@ def write_world(
     months = tables["transactions"].timestamp.dt.strftime("%Y-%m")
     for month, rows in tables["transactions"].groupby(months):
         _write(rows, folder / "transactions" / f"{month}.parquet")
+    (folder / "attributes").mkdir()
     for name in ("customers", "terminals"):
-        _write(tables[name], folder / f"{name}.parquet")
+        _write(tables[name], folder / "attributes" / f"{name}.parquet")
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:
@@ -88,7 +89,7 @@ def _dvc(root: Path, *arguments: str) -> str:
 # %% ../nbs/api/25_data.ipynb #4b106b29
 def _refuse_to_lose(root: Path) -> None:
     data = root / "data"
-    if not data.exists() or not any(data.iterdir()):
+    if not any(path.is_file() for path in data.rglob("*")):
         return
     version = hash_folder(data)
     if not _in_cache(root, version):
@@ -161,9 +162,10 @@ def _find_copy(root: Path, version: str) -> str | None:
 # %% ../nbs/api/25_data.ipynb #3b52dc00
 def add_files(
     root: Path, # the project's root
-    files: list[Path], # CSV or Parquet
+    files: list[Path], # of kinds that can be read
+    kind: str = "transactions", # or attributes: the folder in data/ that they belong to
 ) -> str: # what was done, one sentence
-    """Add files of transactions to data/ and record the new version.
+    """Add files of transactions, or tables of attributes, to data/ and record the new version.
 
     Raises `UserError`, and changes nothing, when a file is absent, of another kind, or there already.
     """
@@ -171,16 +173,16 @@ def add_files(
     with _new_folder(root) as new:
         if made:
             shutil.copytree(root / "data", new)
-        (new / "transactions").mkdir(parents=True, exist_ok=True)
+        (new / kind).mkdir(parents=True, exist_ok=True)
         for file in files:
             if not file.is_file():
                 raise UserError(f"there is no file {file}")
-            if file.suffix not in READERS:
-                raise UserError(f"{file.name} is of a kind that cannot be read: transactions come as {' or '.join(READERS)}")
-            if (new / "transactions" / file.name).exists():
-                raise UserError(f"data/transactions/ has a file {file.name} already: give yours another name")
-            shutil.copy(file, new / "transactions" / file.name)
-        record = describe_folder(new, [*made, {"files": [file.name for file in files]}])
+            check_kind(file)
+            if (new / kind / file.name).exists():
+                raise UserError(f"data/{kind}/ has a file {file.name} already: give yours another name")
+            shutil.copy(file, new / kind / file.name)
+        step = "files" if kind == "transactions" else kind
+        record = describe_folder(new, [*made, {step: [file.name for file in files]}])
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, with {len(files)} file{'s' if len(files) > 1 else ''} added"
 

@@ -98,7 +98,7 @@ def check_data(
 ) -> str: # the version
     """Make sure that data/ is the version that data.dvc records.
 
-    Raises `UserError` when it is absent or differs; data/ is never touched.
+    Raises `UserError` when it is absent or differs; no file in data/ is ever touched.
     """
     record = read_record(root)
     folder = Path(root) / "data"
@@ -112,6 +112,7 @@ def check_data(
             f"data/ is not what data.dvc names (it is {found[:8]}, recorded is {record.version[:8]}): put your files elsewhere and add "
             "them with `mlproj data add FILE`, then `dvc checkout --force data.dvc` brings the recorded version back"
         )
+    (folder / "attributes").mkdir(exist_ok=True)
     return record.version
 
 
