@@ -21,7 +21,7 @@ from mlproj.simulator import World
 class Scale:
     "How large the benchmarks are."
     world: World = World()
-    repeats: int = 5 # of contenders that take seconds
+    repeats: int = 3 # of contenders that take seconds
     maps: int = 10 # of the wide world
     skewed_rows: int = 2_000_000
     training_rows: int = 20_000_000
@@ -34,29 +34,27 @@ class Scale:
 def run(scale: Scale, scratch: Path) -> dict: # what goes into results.json
     "Measure everything; files go to an empty folder."
     os.environ |= {"MLPROJ_PATHS_SPILL": str(scratch / "spill"), "MLPROJ_ENGINE_MEMORY_LIMIT": "4GB", "MLPROJ_ENGINE_BACKEND": "duckdb"}
-    table, wide, even, skewed = (scratch / f"{name}.parquet" for name in ("table", "wide", "even", "skewed"))
     say("Simulating the world")
+    table = scratch / "table.parquet"
     n_rows = measure("benchmarks.tables:write_world", asdict(scale.world), str(table))["result"]
-    results = {"machine": describe_machine(), "rows": n_rows}
-    say(f"Features of {n_rows:,} transactions, by five contenders")
-    results["features"] = features.compare(table, scratch, scale.repeats)
+    return rounded({
+        "machine": describe_machine(),
+        "rows": n_rows,
+        "features": compare_features(scale, table, scratch),
+        "online": serve_online(scale, table, scratch),
+        "skew": skew_terminals(scale, scratch),
+        "growth": grow_table(scale, table, scratch),
+        "training": train_xgboost(scale, scratch),
+    })
+
+
+def compare_features(scale: Scale, table: Path, scratch: Path) -> dict:
+    say("Features of the whole table, by five contenders")
+    return features.compare(table, scratch, scale.repeats)
+
+
+def serve_online(scale: Scale, table: Path, scratch: Path) -> dict:
     say("Online: events a second, in memory and with the store on disk")
-    results["online"] = online(scale, table, scratch)
-    say("Two tables of the same size: one even, one with a giant")
-    for path, giant in ((even, False), (skewed, True)):
-        measure("benchmarks.tables:write_skewed", scale.skewed_rows, giant, str(path))
-    results["skew"] = {"rows": scale.skewed_rows, **features.skew(even, skewed, scratch, repeats=min(3, scale.repeats))}
-    say(f"Simulating a world of {scale.maps} maps")
-    n_wide = make_wide_world(scale.world, scale.maps, wide, scratch)
-    say(f"Features of {n_wide:,} transactions")
-    results["growth"] = features.growth({n_rows: table, n_wide: wide}, scratch, repeats=min(3, scale.repeats))
-    wide.unlink()
-    say(f"XGBoost on {scale.training_rows:,} rows; this takes some minutes")
-    results["training"] = large(scale.training_rows, scale.trees, scratch)
-    return rounded(results)
-
-
-def online(scale: Scale, table: Path, scratch: Path) -> dict:
     results = {}
     for name, days in (("memory", scale.served_days), ("store", scale.stored_days)):
         measure("benchmarks.online:split", str(table), days, str(scratch))
@@ -64,6 +62,28 @@ def online(scale: Scale, table: Path, scratch: Path) -> dict:
         results[name] = measured["result"] | {"days": days, "peak_mb": measured["peak_mb"]}
     results["stores"] = measure("benchmarks.online:stores", str(scratch), scale.stored_events)["result"]
     return results
+
+
+def skew_terminals(scale: Scale, scratch: Path) -> dict:
+    say(f"Two tables of {scale.skewed_rows:,} rows: one even, one with a giant")
+    even, skewed = scratch / "even.parquet", scratch / "skewed.parquet"
+    for path, giant in ((even, False), (skewed, True)):
+        measure("benchmarks.tables:write_skewed", scale.skewed_rows, giant, str(path))
+    return {"rows": scale.skewed_rows, **features.skew(even, skewed, scratch, min(3, scale.repeats))}
+
+
+def grow_table(scale: Scale, table: Path, scratch: Path) -> list[dict]:
+    say(f"A world of {scale.maps} maps: simulating it, and its features")
+    wide = scratch / "wide.parquet"
+    make_wide_world(scale.world, scale.maps, wide, scratch)
+    results = [features.grown(table, scratch, min(3, scale.repeats)), features.grown(wide, scratch, 1)]
+    wide.unlink()
+    return results
+
+
+def train_xgboost(scale: Scale, scratch: Path) -> dict:
+    say(f"XGBoost on {scale.training_rows:,} rows; this takes some minutes")
+    return large(scale.training_rows, scale.trees, scratch)
 
 
 def describe_machine() -> dict: # its kind, and nothing that names it

@@ -103,8 +103,8 @@ def stores_table(results: dict) -> str:
 TEXT = """\
 # Benchmarks
 
-`make bench` measures speed and memory, and writes this page, `results.json` and the pictures. What is below was measured on {processor}, {cores} cores,
-with Python {python}, {versions}.
+`make bench` measures speed and memory, and writes this page, `results.json` and the pictures. What is below was measured on {processor},
+{cores} cores, with Python {python}, {versions}.
 
 ## What is asked for
 
@@ -116,23 +116,27 @@ with Python {python}, {versions}.
 
 {features}
 
-The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports; reading and writing
-are inside. Peak memory is what the kernel counted for the process (`VmHWM`). The quick contenders take turns; figures are medians. *mlproj on DuckDB* is what the
-features stage runs. Every result is held against ours in the same run, counts exactly and the rest to 1e-9, and only rows with a window that begins or ends at a tie
-(a customer or terminal with several transactions in one second; {tied:,} rows) may differ: SQL and Polars let later rows of the same instant into a window, which is
-a look into the future, and what ours spends some of its time to avoid.
+The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports; reading
+and writing are inside. Peak memory is what the kernel counted for the process. The quick contenders take turns, {runs} runs each; figures are
+medians. *mlproj on DuckDB* is what the features stage runs.
+
+Every result is held against ours in the same run, counts exactly and the rest to 1e-9. Only rows with a window that begins or ends at a tie,
+several transactions of a customer or terminal in one second, may differ; {tied:,} rows have one. SQL and Polars let later rows of the same
+instant into a window, which is a look into the future.
 
 ## More rows, and one giant
 
 {sizes}
 
-The larger table is a world of several maps side by side, so that customers have as many terminals in reach as before. The limit of `settings.ini`, 4 GB, is on what DuckDB
-uses before it spills to disk; the peak is of the whole process. In the uneven table one terminal has half of all transactions.
+The larger table is a world of several maps side by side, so that customers have as many terminals in reach as before. The limit of
+`settings.ini`, 4 GB, is on what DuckDB uses before it spills to disk; the peak is of the whole process. In the uneven table one terminal has
+half of all transactions.
 
 ## XGBoost on more rows than fit
 
-{training_rows:,} rows of {training_columns} numbers, {raw:,.0f} MB as 32-bit floats, from a Parquet file by external memory (`ExtMemQuantileDMatrix`), {trees} trees of depth 6:
-**{training_seconds} s** and **{training_peak} MB** at the peak, pages of the file on disk included.
+{training_rows:,} rows of {training_columns} numbers, {raw:,.0f} MB as 32-bit floats, from a Parquet file by external memory
+(`ExtMemQuantileDMatrix`), {trees} trees of depth 6: **{training_seconds} s** and **{training_peak} MB** at the peak, with the pages of the
+cache on disk that were in memory.
 
 ## Online
 
@@ -140,13 +144,13 @@ uses before it spills to disk; the peak is of the whole process. In the uneven t
 
 {online}
 
-The last days of the world, transactions and labels in the order in which they become known, after `warm` has filled the windows. Percentiles are of `add`, from the call to the
-row of features; with the store, the event is on disk by then.
+The last {memory_days} days of the world, {store_days} with the store: transactions and labels in the order in which they become known, after
+`warm` has filled the windows. Percentiles are of `add`, from the call to the row of features; with the store, the event is written by then.
 
 {stores}
 
-One event of the project's kind, committed before the next one. All four lose nothing when the process is killed; *FULL* also survives a power failure, at the price of waiting for the disk
-each time. The project's store is SQLite with a write-ahead log and NORMAL.
+One event of the project's kind, committed before the next one. All four lose nothing when the process is killed. *FULL* also survives a power
+failure, at the price of waiting for the disk each time. The project's store is SQLite with a write-ahead log and NORMAL.
 """
 
 
@@ -159,6 +163,7 @@ def write(results: dict, folder: Path) -> None:
         requirements=requirements_table(results),
         rows=results["rows"],
         features=features_table(results),
+        runs=results["features"]["ours"]["runs"],
         tied=results["features"]["ours"]["rows_tied"],
         sizes=sizes_table(results),
         training_rows=training["rows"],
@@ -168,6 +173,8 @@ def write(results: dict, folder: Path) -> None:
         training_seconds=number(training["seconds"]),
         training_peak=number(training["peak_mb"]),
         online=online_table(results),
+        memory_days=results["online"]["memory"]["days"],
+        store_days=results["online"]["store"]["days"],
         stores=stores_table(results),
     )
     (folder / "README.md").write_text(text)
@@ -183,7 +190,7 @@ def plot_features(features: dict) -> plt.Figure:
     colors = ["tab:blue" if name == "ours" else "tab:grey" for name in features][::-1]
     for ax, key, label in zip(axes, ("seconds", "peak_mb"), ("time (s, logarithmic)", "peak memory (MB)"), strict=True):
         bars = ax.barh(names, [figures[key] for figures in features.values()][::-1], color=colors)
-        ax.bar_label(bars, fmt=lambda value: number(value), padding=3)
+        ax.bar_label(bars, fmt=number, padding=3)
         ax.set(xlabel=label)
         ax.margins(x=0.15)
     axes[0].set(xscale="log", title="Time")
@@ -195,12 +202,13 @@ def plot_features(features: dict) -> plt.Figure:
 def plot_stores(stores: dict) -> plt.Figure:
     "Draw the time of a commit in each store."
     figure, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
-    for number_, (name, figures) in enumerate(reversed(stores.items())):
-        ax.plot([figures["p50_us"], figures["p99_us"]], [number_, number_], color="tab:grey", lw=2, zorder=1)
-        ax.scatter(figures["p50_us"], number_, color="tab:blue", label="p50" if number_ == 0 else None)
-        ax.scatter(figures["p99_us"], number_, color="tab:orange", label="p99" if number_ == 0 else None)
-    ax.set(xscale="log", yticks=range(len(stores)), yticklabels=list(stores)[::-1], xlabel="time of a commit (µs, logarithmic)",
-           title="One event on disk", ylim=(-0.6, len(stores) - 0.4))
+    names = list(stores)[::-1]
+    p50, p99 = ([stores[name][key] for name in names] for key in ("p50_us", "p99_us"))
+    ax.hlines(names, p50, p99, color="tab:grey", lw=2, zorder=1)
+    ax.scatter(p50, names, color="tab:blue", label="p50")
+    ax.scatter(p99, names, color="tab:orange", label="p99")
+    ax.set(xscale="log", xlabel="time of a commit (µs, logarithmic)", title="One event on disk")
+    ax.margins(y=0.2)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 

@@ -1,4 +1,7 @@
-"""The same features in pandas, in the Handbook's manner: a table for each customer and each terminal, that rolling windows add columns to."""
+"""The same features in pandas, in the Handbook's manner.
+
+Each customer and each terminal is a table of its own, that rolling windows add columns to.
+"""
 
 import pandas as pd
 
