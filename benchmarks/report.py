@@ -116,21 +116,21 @@ TEXT = """\
 
 {features}
 
-The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports; reading
-and writing are inside. Peak memory is what the kernel counted for the process. The quick contenders take turns, {runs} runs each; figures are
-medians. *mlproj on DuckDB* is what the features stage runs.
+The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports;
+reading and writing are inside. Peak memory is what the kernel counted for the process. The quick contenders take turns, {runs} runs each;
+figures are medians. *mlproj on DuckDB* is what the features stage runs.
 
-Every result is held against ours in the same run, counts exactly and the rest to 1e-9. Only rows with a window that begins or ends at a tie,
-several transactions of a customer or terminal in one second, may differ; {tied:,} rows have one. SQL and Polars let later rows of the same
-instant into a window, which is a look into the future.
+Every result is held against ours in the same run, counts exactly and the rest to 1e-9. Only rows with a window that begins or ends at a
+tie, several transactions of a customer or terminal in one second, may differ; {tied:,} rows have one. SQL and Polars let later rows of
+the same instant into a window, which is a look into the future.
 
 ## More rows, and one giant
 
 {sizes}
 
 The larger table is a world of several maps side by side, so that customers have as many terminals in reach as before. The limit of
-`settings.ini`, 4 GB, is on what DuckDB uses before it spills to disk; the peak is of the whole process. In the uneven table one terminal has
-half of all transactions.
+`settings.ini`, 4 GB, is on what DuckDB uses before it spills to disk; the peak is of the whole process. In the uneven table one terminal
+has half of all transactions.
 
 ## XGBoost on more rows than fit
 
@@ -144,13 +144,14 @@ cache on disk that were in memory.
 
 {online}
 
-The last {memory_days} days of the world, {store_days} with the store: transactions and labels in the order in which they become known, after
-`warm` has filled the windows. Percentiles are of `add`, from the call to the row of features; with the store, the event is written by then.
+The last {memory_days} days of the world, {store_days} with the store: transactions and labels in the order in which they become known,
+after `warm` has filled the windows. Percentiles are of `add`, from the call to the row of features; with the store, the event is written
+by then.
 
 {stores}
 
-One event of the project's kind, committed before the next one. All four lose nothing when the process is killed. *FULL* also survives a power
-failure, at the price of waiting for the disk each time. The project's store is SQLite with a write-ahead log and NORMAL.
+One event of the project's kind, committed before the next one. All four lose nothing when the process is killed. *FULL* also survives a
+power failure, at the price of waiting for the disk each time. The project's store is SQLite with a write-ahead log and NORMAL.
 """
 
 

@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import pandas as pd
 import pytest
+from conftest import ROOT
+
 from benchmarks import report
 from benchmarks.features import QUICK, SLOW, differences, run_contender
 from benchmarks.handbook import HANDBOOK
 from benchmarks.process import measure
-from conftest import ROOT
-
 from mlproj.features import parse_definition
 from mlproj.pipeline import stage_parameters
 from mlproj.simulator import World
