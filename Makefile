@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test long lab spark readme readme-text lock
+.PHONY: help repro test long bench lab spark readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ long: $(READY) .venv/spark ## run the tests that take many minutes
 
 lab: $(READY) ## open JupyterLab with the project's kernel
 	@JUPYTER_PREFER_ENV_PATH=1 jupyter lab nbs/index.ipynb
+
+bench: $(READY) ## measure speed and memory against peers; takes ten minutes, 4 GB of memory and 6 GB of disk
+	@python -m benchmarks
 
 spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it needs Java 17
 

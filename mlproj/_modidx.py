@@ -186,6 +186,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlproj.online.EventStore.events': ('api/online.html#eventstore.events', 'mlproj/online.py'),
                                'mlproj.online.OnlineFeatures': ('api/online.html#onlinefeatures', 'mlproj/online.py'),
                                'mlproj.online.OnlineFeatures.__init__': ('api/online.html#onlinefeatures.__init__', 'mlproj/online.py'),
+                               'mlproj.online.OnlineFeatures._advance': ('api/online.html#onlinefeatures._advance', 'mlproj/online.py'),
                                'mlproj.online.OnlineFeatures._features': ('api/online.html#onlinefeatures._features', 'mlproj/online.py'),
                                'mlproj.online.OnlineFeatures._forget': ('api/online.html#onlinefeatures._forget', 'mlproj/online.py'),
                                'mlproj.online.OnlineFeatures._row': ('api/online.html#onlinefeatures._row', 'mlproj/online.py'),

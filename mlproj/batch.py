@@ -152,7 +152,8 @@ def balance(
         amounts = {name: entry[name].cast(kind) if name in entry.columns else nothing[name] for name, kind in columns.items()}
         ledger = ledger.union(entry.select(entity, "key", **absent, **amounts))
     until = ibis.range_window(group_by=entity, order_by="key", preceding=None, following=0)
-    sums = {name: ledger[name].sum().over(until).cast(kind) for name, kind in columns.items()}
+    # Through the widest: DuckDB adds up 64 bits to 128, which Ibis takes for 64.
+    sums = {name: ledger[name].sum().over(until).cast(WIDE).cast(kind) for name, kind in columns.items()}
     balanced = ledger.select(entity, "key", *kept, **sums)
     return balanced.filter(balanced.transaction_id.notnull())
 

@@ -126,7 +126,7 @@ class _Window:
 class _Track:
     "All windows of one entity, for one line of the definition."
     def __init__(self, windows: Windows):
-        self.lag, self.reach = parse_duration(windows.lag), windows.reach
+        self.lag = parse_duration(windows.lag)
         columns = windows.columns("whole numbers", "whole numbers or text")
         self.windows = [_Window(windows, length, columns) for length in windows.lengths]
         self.waiting, self.labels_waiting = deque(), deque()
@@ -246,7 +246,7 @@ class EventStore:
             self.database.close()
             raise UserError(f"the store {self.path.name} holds the events of definition {found[0]}, not {definition.hash}: warm a new one")
 
-    def append(self, events: list[tuple[int, list]], clock: int) -> None: # (moment at which it is forgotten, event)
+    def append(self, events: list[tuple[int, tuple]], clock: int) -> None: # (moment at which it is forgotten, event)
         "Write events, all or none, and forget what has left every window."
         rows = [(until, json.dumps(event)) for until, event in events]
         self.count += len(rows)
@@ -263,10 +263,10 @@ class EventStore:
         except sqlite3.Error as error:
             raise UserError(f"the store {self.path.name} cannot be written: {error}") from None
 
-    def events(self) -> Iterator[list]: # in the order in which they were written
+    def events(self) -> Iterator[tuple]: # in the order in which they were written
         "Read all events."
         for (event,) in self.database.execute("SELECT event FROM events ORDER BY number"):
-            yield json.loads(event)
+            yield tuple(tuple(part) if part.__class__ is list else part for part in json.loads(event))
 
     def close(self) -> None:
         self.database.close()
@@ -275,20 +275,20 @@ class EventStore:
 class _Line:
     "One set of windows, and a track for each entity."
     def __init__(self, windows: Windows, definition: Definition, columns: list[str]):
-        self.windows, self.fill, self.tracks = windows, windows.fill, {}
+        self.windows, self.fill, self.reach, self.tracks = windows, windows.fill, windows.reach, {}
         self.has_labels = bool(windows.columns("label"))
         self.entity = columns.index(windows.entity)
         self.columns = [columns.index(name) for name in windows.columns("whole numbers", "whole numbers or text")]
         self.finish = [_finish(windows, item, definition.units.get(item.get("column"), 1)) for item in windows.aggregates]
 
-    def track(self, values: list) -> _Track:
+    def track(self, values: tuple) -> _Track:
         entity = values[self.entity]
         track = self.tracks.get(entity)
         if track is None:
             track = self.tracks[entity] = _Track(self.windows)
         return track
 
-    def features(self, moment: int, values: list) -> list:
+    def features(self, moment: int, values: tuple) -> list:
         "Compute the features of the transaction that was added last."
         track = self.tracks[values[self.entity]]
         track.advance()
@@ -296,10 +296,10 @@ class _Line:
         made = [finish(window, moment, own) for window in track.windows for finish in self.finish]
         return [self.fill if value is None else value for value in made]
 
-    def forget(self, values: list, clock: int) -> bool: # whether there will be something to forget later
+    def forget(self, values: tuple, clock: int) -> bool: # whether there will be something to forget later
         "Drop the entity's track when all of it has left."
         track = self.tracks.get(values[self.entity])
-        if track is not None and track.last + track.reach <= clock:
+        if track is not None and track.last + self.reach <= clock:
             del self.tracks[values[self.entity]]
             return False
         return track is not None and track.last > track.newest # a label that came late is left
@@ -325,17 +325,17 @@ class _Places:
             rows.append(row)
         return found
 
-    def attributes(self, entity: str, moment: int, values: list) -> dict:
+    def attributes(self, entity: str, moment: int, values: tuple) -> dict:
         moments, rows = self.known.get(entity, {}).get(values[self.columns.index(entity)], ([], []))
         position = bisect.bisect_right(moments, moment) - 1
         return rows[position] if position >= 0 else {}
 
-    def position(self, entity: str, moment: int, values: list) -> list | None:
+    def position(self, entity: str, moment: int, values: tuple) -> list | None:
         row = self.attributes(entity, moment, values)
         axes = [row[axis] for axis in AXES if axis in row]
         return None if not axes or None in axes else axes
 
-    def features(self, moment: int, values: list) -> list: # attributes, distances, speeds
+    def features(self, moment: int, values: tuple) -> list: # attributes, distances, speeds
         "Compute what depends on customers, terminals and where they are."
         definition = self.definition
         computed = [_distance(*(self.position(entity, moment, values) for entity in pair)) for pair in definition.distances]
@@ -346,19 +346,19 @@ class _Places:
             known += [_as_float(row.get(column)) for column in line["columns"]]
         return known + [definition.fill if value is None else value for value in computed]
 
-    def _speed(self, line: dict, last: dict, moment: int, values: list) -> float | None:
+    def _speed(self, line: dict, last: dict, moment: int, values: tuple) -> float | None:
         before, position = last.get(values[self.columns.index(line["entity"])], (None, None))
         if before is None or moment == before or moment - before >= parse_duration(line["within"]):
             return None
         travelled = _distance(self.position(line["place"], moment, values), position)
         return None if travelled is None else travelled / (float(moment - before) / SECOND)
 
-    def move(self, moment: int, values: list) -> None:
+    def move(self, moment: int, values: tuple) -> None:
         "Remember where the entities are now."
         for line, last in zip(self.definition.speeds, self.last, strict=True):
             last[values[self.columns.index(line["entity"])]] = moment, self.position(line["place"], moment, values)
 
-    def forget(self, values: list, clock: int) -> None:
+    def forget(self, values: tuple, clock: int) -> None:
         for line, last in zip(self.definition.speeds, self.last, strict=True):
             entity = values[self.columns.index(line["entity"])]
             if entity in last and last[entity][0] + parse_duration(line["within"]) <= clock:
@@ -395,17 +395,19 @@ class OnlineFeatures:
         attributes: dict[str, pa.Table] | None = None, # entity → its prepared attributes
     ):
         "Start empty, or where the store left off."
-        self.definition, self.names = definition, definition.feature_names()
+        self.definition, self.names, self.horizon = definition, definition.feature_names(), definition.horizon
         self.columns = [name for name in definition.columns() if name != "is_fraud"]
+        self.needed, self.whole = ["amount", *definition.entities()], ["amount", *definition.whole_numbers()]
         self.places = _Places(definition, self.columns, attributes or {})
         self.lines = [_Line(windows, definition, self.columns) for windows in definition.windows]
         self.clock = (-(2**62), 0) # moment and id of the newest transaction
-        self.served: dict[int, list] = {} # transaction_id → its event
+        self.served: dict[int, tuple] = {} # transaction_id → its event
         self.labelled: dict[int, int] = {} # transaction_id → when its label became known
         self.recent = deque() # (moment, values, transaction_id) to be forgotten, in order
         self.store = None if store is None else EventStore(store, definition)
         for event in self.store.events() if self.store else ():
             self._take(event)
+        self._advance()
 
     def add(self, transaction: dict, arrival_time: datetime | int | None = None) -> dict:
         """Take a transaction and return its features.
@@ -417,14 +419,14 @@ class OnlineFeatures:
         number = transaction.get("transaction_id")
         if number in self.served: # a second time
             return self._row(self.served[number])
-        values = check_transaction(transaction, self.definition, self.columns)
+        values = check_transaction(transaction, self.columns, self.needed, self.whole)
         timestamp = _microseconds(transaction["timestamp"])
         moment = timestamp if arrival_time is None else max(timestamp, _microseconds(arrival_time))
         if (moment, number) <= self.clock:
             moment = self.clock[0] + 1
-        event = ["transaction", number, moment, timestamp, values, None]
-        self._take(event)
-        event[5] = self._features(moment, timestamp, values)
+        self._take(("transaction", number, moment, timestamp, values, None))
+        row = self._features(moment, timestamp, values)
+        event = self.served[number] = ("transaction", number, moment, timestamp, values, row)
         self.places.move(moment, values)
         self._write([event])
         return self._row(event)
@@ -440,15 +442,16 @@ class OnlineFeatures:
             raise UserError(f"the label of transaction {transaction_id} is {is_fraud!r}, which is neither 0 nor 1")
         _, _, moment, _, values, _ = self.served[transaction_id]
         known = max(_microseconds(label_time), self.clock[0] + 1)
-        event = ["label", transaction_id, known, moment, values, int(is_fraud)]
+        event = ("label", transaction_id, known, moment, values, int(is_fraud))
         self._take(event)
         self._write([event])
         return known
 
-    def take(self, events: list[list]) -> None:
+    def take(self, events: list[tuple]) -> None:
         "Take events that were served elsewhere, as `warm` makes them, and write them to the store."
         for event in events:
             self._take(event)
+        self._advance()
         self._write(events)
 
     def close(self) -> None:
@@ -456,7 +459,12 @@ class OnlineFeatures:
         if self.store:
             self.store.close()
 
-    def _take(self, event: list) -> None:
+    def _advance(self) -> None:
+        for line in self.lines:
+            for track in line.tracks.values(): # so that the next transaction does not wait for all that came before
+                track.advance()
+
+    def _take(self, event: tuple) -> None:
         if event[0] == "label":
             return self._take_label(*event[1:])
         _, number, moment, _, values, row = event
@@ -469,16 +477,16 @@ class OnlineFeatures:
         if row is not None: # from the store
             self.places.move(moment, values)
 
-    def _take_label(self, number: int, known: int, moment: int, values: list, is_fraud: int) -> None:
+    def _take_label(self, number: int, known: int, moment: int, values: tuple, is_fraud: int) -> None:
         if number in self.served:
             self.labelled[number] = known
-        if known < moment + self.definition.horizon: # otherwise all about the transaction is forgotten before
+        if known < moment + self.horizon: # otherwise all about the transaction is forgotten before
             for line in self.lines:
                 if line.has_labels:
                     track = line.track(values)
                     track.add_label(max(moment + track.lag, known), is_fraud)
 
-    def _features(self, moment: int, timestamp: int, values: list) -> list: # in the definition's order
+    def _features(self, moment: int, timestamp: int, values: tuple) -> tuple: # in the definition's order
         definition, columns = self.definition, self.columns
         second = timestamp // SECOND
         local = second + utc_offset(definition.timezone, second) if definition.calendar else 0
@@ -487,14 +495,14 @@ class OnlineFeatures:
         for line in self.lines:
             made += line.features(moment, values)
         made += self.places.features(moment, values)
-        return made + [_as_float(values[columns.index(name)]) for name in definition.inputs]
+        return (*made, *(_as_float(values[columns.index(name)]) for name in definition.inputs))
 
-    def _row(self, event: list) -> dict:
+    def _row(self, event: tuple) -> dict:
         _, number, moment, _, _, row = event
         return {"transaction_id": number, "arrival_time": moment, **dict(zip(self.names, row, strict=True))}
 
     def _forget(self) -> None:
-        clock, horizon = self.clock[0], self.definition.horizon
+        clock, horizon = self.clock[0], self.horizon
         while self.recent[0][0] + horizon <= clock:
             moment, values, number = self.recent.popleft()
             self.served.pop(number, None)
@@ -504,11 +512,10 @@ class OnlineFeatures:
             if any(later) and number is not None: # a label came late: look once more
                 self.recent.append((clock, values, None))
 
-    def _write(self, events: list[list]) -> None:
+    def _write(self, events: list[tuple]) -> None:
         if self.store:
-            horizon = self.definition.horizon
             try:
-                self.store.append([(max(event[2], event[3]) + horizon, event) for event in events], self.clock[0])
+                self.store.append([(max(event[2], event[3]) + self.horizon, event) for event in events], self.clock[0])
             except UserError:
                 self.store.close() # what is in memory is ahead of what is on disk
                 raise
@@ -516,9 +523,10 @@ class OnlineFeatures:
 # %% ../nbs/api/35_online.ipynb #a568edc5
 def check_transaction(
     transaction: dict,
-    definition: Definition,
-    columns: list[str], # that the features need
-) -> list: # the columns' values
+    columns: list[str], # that the features take
+    needed: list[str], # those of them that are never missing
+    whole: list[str], # those that are whole numbers
+) -> tuple: # the columns' values
     "Return a transaction's values, or raise `UserError` when one is missing or wrong."
     number, timestamp = transaction.get("transaction_id"), transaction.get("timestamp")
     where = f"transaction {number!r}: "
@@ -529,14 +537,14 @@ def check_transaction(
     for name in columns:
         if name not in transaction:
             raise UserError(f"{where}there is no {name}")
-    for name in ["amount", *definition.entities()]:
+    for name in needed:
         if transaction[name] is None:
             raise UserError(f"{where}{name} is missing")
-    for name in ["amount", *definition.whole_numbers()]:
+    for name in whole:
         value = transaction[name]
         if value is not None and (value.__class__ is not int or abs(value) > LARGEST):
             raise UserError(f"{where}{name} must be a whole number of at most 2**40, not {value!r}")
-    return [transaction[name] for name in columns]
+    return tuple(transaction[name] for name in columns)
 
 # %% ../nbs/api/35_online.ipynb #deb265b4
 def warm(
@@ -557,13 +565,13 @@ def warm(
     table = pq.read_table(features)
     table = table.filter(pc.is_in(table["transaction_id"], ids))
     rows = zip(*(table[name].to_pylist() for name in online.names), strict=True)
-    served = dict(zip(table["transaction_id"].to_pylist(), map(list, rows), strict=True))
+    served = dict(zip(table["transaction_id"].to_pylist(), rows, strict=True))
     events, labels = [], []
     for row in transactions:
-        number, moment, values = row["transaction_id"], row["moment"], [row[name] for name in online.columns]
-        events.append(["transaction", number, moment, row["timestamp"], values, served[number]])
+        number, moment, values = row["transaction_id"], row["moment"], tuple(row[name] for name in online.columns)
+        events.append(("transaction", number, moment, row["timestamp"], values, served[number]))
         if row["is_fraud"] is not None:
-            labels.append(["label", number, row["label_time"], moment, values, row["is_fraud"]])
+            labels.append(("label", number, row["label_time"], moment, values, row["is_fraud"]))
     events += sorted(labels, key=lambda label: (label[2], label[1]))
     online.take(events)
     return len(transactions)

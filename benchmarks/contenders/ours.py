@@ -1,0 +1,17 @@
+"""What the features stage runs."""
+
+from pathlib import Path
+
+from benchmarks.handbook import HANDBOOK
+from mlproj.batch import batch_features
+from mlproj.engine import connect_backend, query_batches, write_parquet
+from mlproj.features import parse_definition
+
+
+def run(prepared: str, features: str) -> None:
+    "Compute the features of a Parquet file into another."
+    definition = parse_definition(**HANDBOOK)
+    engine = connect_backend()
+    rows = batch_features(engine, engine.read_parquet(prepared), definition, {})
+    write_parquet(query_batches(engine, rows), Path(features), {"definition": definition.hash})
+    engine.disconnect()
