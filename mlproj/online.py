@@ -296,13 +296,13 @@ class _Line:
         made = [finish(window, moment, own) for window in track.windows for finish in self.finish]
         return [self.fill if value is None else value for value in made]
 
-    def forget(self, values: tuple, clock: int) -> bool: # whether there will be something to forget later
-        "Drop the entity's track when all of it has left."
+    def forget(self, values: tuple, moment: int, clock: int) -> bool: # whether a label that came late is left for later
+        "Drop the track of a transaction made at a moment, when it was the entity's last and all has left."
         track = self.tracks.get(values[self.entity])
         if track is not None and track.last + self.reach <= clock:
             del self.tracks[values[self.entity]]
             return False
-        return track is not None and track.last > track.newest # a label that came late is left
+        return track is not None and track.newest <= moment
 
 # %% ../nbs/api/35_online.ipynb #aa4dc0e7
 AXES = ("x", "y", "z") # of coordinates
@@ -508,7 +508,7 @@ class OnlineFeatures:
             self.served.pop(number, None)
             self.labelled.pop(number, None)
             self.places.forget(values, clock)
-            later = [line.forget(values, clock) for line in self.lines]
+            later = [line.forget(values, moment, clock) for line in self.lines]
             if any(later) and number is not None: # a label came late: look once more
                 self.recent.append((clock, values, None))
 
