@@ -103,7 +103,8 @@ TEXT = """\
 # Benchmarks
 
 `make bench` measures speed and memory, and writes this page, `results.json` and the pictures. What is below was measured on {processor},
-{cores} cores, with Python {python}, {versions}.
+{cores} cores, with Python {python}, {versions}. When it began, {load} programs were busy on the machine: more than half a program means that
+others were at work, and that times are too long.
 
 ## What is asked for
 
@@ -158,7 +159,7 @@ def write(results: dict, folder: Path) -> None:
     "Write README.md and the pictures."
     machine, training = results["machine"], results["training"]
     text = TEXT.format(
-        **{key: machine[key] for key in ("processor", "cores", "python")},
+        **{key: machine[key] for key in ("processor", "cores", "load", "python")},
         versions=", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
         requirements=requirements_table(results),
         rows=results["rows"],
