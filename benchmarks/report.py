@@ -103,8 +103,10 @@ TEXT = """\
 # Benchmarks
 
 `make bench` measures speed and memory, and writes this page, `results.json` and the pictures. What is below was measured on {processor},
-{cores} cores, with Python {python}, {versions}. When it began, {load} programs were busy on the machine: more than half a program means that
-others were at work, and that times are too long.
+{cores} cores, with Python {python}, {versions}.
+
+When it began, {load} programs were busy on the machine: more than half a program means that others were at work, and that times are too
+long.
 
 ## What is asked for
 
