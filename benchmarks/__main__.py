@@ -87,11 +87,12 @@ def train_xgboost(scale: Scale, scratch: Path) -> dict:
 
 
 def describe_machine() -> dict: # its kind, and nothing that names it
-    "Describe processor, cores and the versions of what is compared."
+    "Describe processor, cores, how busy they are, and the versions of what is compared."
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     versions = {name: version(name) for name in ("duckdb", "ibis-framework", "pandas", "polars", "xgboost")}
-    return {"processor": processor, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version(), "versions": versions}
+    return {"processor": processor, "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+            "python": platform.python_version(), "versions": versions}
 
 
 def rounded(value: object) -> object:

@@ -105,6 +105,9 @@ TEXT = """\
 `make bench` measures speed and memory, and writes this page, `results.json` and the pictures. What is below was measured on {processor},
 {cores} cores, with Python {python}, {versions}.
 
+When it began, {load} programs were busy on the machine: more than half a program means that others were at work, and that times are too
+long.
+
 ## What is asked for
 
 {requirements}
@@ -158,7 +161,7 @@ def write(results: dict, folder: Path) -> None:
     "Write README.md and the pictures."
     machine, training = results["machine"], results["training"]
     text = TEXT.format(
-        **{key: machine[key] for key in ("processor", "cores", "python")},
+        **{key: machine[key] for key in ("processor", "cores", "load", "python")},
         versions=", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
         requirements=requirements_table(results),
         rows=results["rows"],
@@ -188,12 +191,13 @@ def plot_features(features: dict) -> plt.Figure:
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", sharey=True)
     names = [NAMES[name] for name in features][::-1]
     colors = ["tab:blue" if name == "ours" else "tab:grey" for name in features][::-1]
-    for ax, key, label in zip(axes, ("seconds", "peak_mb"), ("time (s, logarithmic)", "peak memory (MB)"), strict=True):
+    for ax, key, label in zip(axes, ("seconds", "peak_mb"), ("time (s)", "peak memory (MB)"), strict=True):
         bars = ax.barh(names, [figures[key] for figures in features.values()][::-1], color=colors)
         ax.bar_label(bars, fmt=number, padding=3)
         ax.set(xlabel=label)
-        ax.margins(x=0.15)
-    axes[0].set(xscale="log", title="Time")
+        ax.margins(x=0.2)
+        ax.grid(axis="y", visible=False)
+    axes[0].set(title="Time")
     axes[1].set(title="Memory")
     figure.suptitle("Fifteen features of the whole table")
     return figure
