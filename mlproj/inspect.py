@@ -441,6 +441,7 @@ def features_section(
             f"      lag: {0 if position == 0 else days.stretch}d",
             f"      aggregates: [{{aggregate: count}}, {second}]",
         ]
+    lines += ["  attributes: []", "  distances: []", "  speeds: []"]
     return [*lines, f"  inputs: {to_yaml(proposal.inputs)}", "  fill: 0.0"]
 
 

@@ -98,12 +98,13 @@ WRITERS = {"shop": write_shop, "devices": write_devices, "anonymous": write_anon
 
 
 def paste(project: Project, proposal: str, sections: tuple[str, ...]) -> None:
-    "Put a proposal's sections into params.yaml, as a reader would who replaces what it names."
+    "Put a proposal's sections into params.yaml: prepare and features in place of what is there, of the others the lines."
     proposed = YAML(typ="safe", pure=True).load(proposal)
 
     def change(params: dict) -> None:
         for section in sections:
-            params[section].update(proposed[section])
+            kept = {} if section in ("prepare", "features") else params[section]
+            params[section] = {**kept, **proposed[section]}
 
     project.params(change)
 
