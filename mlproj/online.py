@@ -258,7 +258,7 @@ class EventStore:
                 self.database.executemany("INSERT INTO events (until, event) VALUES (?, ?)", rows)
                 self.database.execute("COMMIT")
             if self.count % 64 == 0: # a little at a time, so that no event waits long
-                old = "SELECT number FROM events WHERE until <= ? ORDER BY until LIMIT 128"
+                old = "SELECT number FROM events WHERE until < ? ORDER BY until LIMIT 128"
                 self.database.execute(f"DELETE FROM events WHERE number IN ({old})", [clock])
         except sqlite3.Error as error:
             raise UserError(f"the store {self.path.name} cannot be written: {error}") from None
@@ -299,7 +299,7 @@ class _Line:
     def forget(self, values: tuple, moment: int, clock: int) -> bool: # whether a label that came late is left for later
         "Drop the track of a transaction made at a moment, when it was the entity's last and all has left."
         track = self.tracks.get(values[self.entity])
-        if track is not None and track.last + self.reach <= clock:
+        if track is not None and track.last + self.reach < clock: # at the very moment, a higher rank is still in
             del self.tracks[values[self.entity]]
             return False
         return track is not None and track.newest <= moment
@@ -588,4 +588,4 @@ def _last_transactions(online: OnlineFeatures, prepared: Path) -> list[dict]: # 
         moment = pc.max_element_wise(moment, table["arrival_time"])
     table = table.append_column("moment", moment)
     start = (pc.max(moment).as_py() or 0) - online.definition.horizon
-    return table.filter(pc.greater(moment, start)).sort_by([("moment", "ascending"), ("transaction_id", "ascending")]).to_pylist()
+    return table.filter(pc.greater_equal(moment, start)).sort_by([("moment", "ascending"), ("transaction_id", "ascending")]).to_pylist()

@@ -31,6 +31,7 @@ def test_the_definition_is_that_of_params():
     assert parse_definition(**HANDBOOK).hash == parse_definition(**stage_parameters(ROOT, "features")).hash
 
 
+@pytest.mark.slow
 def test_contenders_agree(prepared, tmp_path):
     files = {name: tmp_path / f"{name}.parquet" for name in QUICK | SLOW}
     for name, path in files.items():
@@ -50,6 +51,7 @@ def test_a_wrong_contender_is_caught(prepared, tmp_path, column):
         differences(prepared, ours, wrong)
 
 
+@pytest.mark.slow
 def test_online_serves_every_event(prepared, tmp_path):
     n_transactions = measure("benchmarks.online:split", str(prepared), 10, str(tmp_path))["result"]
     served = measure("benchmarks.online:serve", str(tmp_path), str(tmp_path / "store"))["result"]

@@ -19,6 +19,7 @@ from mlproj.database import take_snapshot
 from mlproj.engine import read_lineage
 from mlproj.versions import read_record
 
+pytestmark = pytest.mark.slow  # each asks a server, by a command
 PASSWORD = "s3cret/@:word"
 ENCODED = "s3cret%2F%40%3Aword"
 
@@ -149,7 +150,6 @@ def test_a_query_becomes_a_version_of_the_data(project, database):
     assert "already: the database gave the same rows" in project.run(f'mlproj data add --query "{QUERY}"').stdout
 
 
-@pytest.mark.slow
 def test_prepare_reads_a_query_and_names_the_rows_that_came(project, database):
     rows = fill(database, project)
     project.params(describe)
@@ -244,7 +244,6 @@ def test_kinds_of_columns_that_only_databases_have(postgres, monkeypatch, tmp_pa
     assert row.morning == pd.Timestamp("2018-07-01 10:00") and pd.isna(row.nothing)
 
 
-@pytest.mark.slow
 def test_tables_of_spark_with_hive(tmp_path, monkeypatch):
     pytest.importorskip("pyspark", reason="pyspark is not installed")
     if shutil.which("java") is None:

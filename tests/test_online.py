@@ -74,6 +74,13 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
     again.close()
 
 
+def test_the_second_of_two_at_one_instant_is_still_there_when_the_first_has_left():
+    online, month = OnlineFeatures(definition()), 30 * 24 * HOUR
+    for number, hours in enumerate([0, 0, month // HOUR]):
+        row = online.add(transaction(0) | {"transaction_id": number, "timestamp": hours * HOUR})
+    assert row["customer_id_count_30d"] == 2  # itself, and the one of rank 2: the window ends by rank
+
+
 def test_the_state_holds_no_more_than_its_windows(tmp_path):
     online = OnlineFeatures(definition(), store=tmp_path / "events.sqlite")
     hours = definition().horizon // HOUR

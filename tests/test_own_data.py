@@ -128,6 +128,7 @@ def bring_in(project: Project, write: Callable, sections: tuple[str, ...]) -> pd
     return expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_prepare_makes_of_a_strange_file_what_was_written(empty, name):
     expected = bring_in(empty, WRITERS[name], ("prepare",))

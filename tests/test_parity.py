@@ -149,18 +149,31 @@ def assert_equal(one: list[dict], other: list[dict]) -> None:
             assert repr(value) == repr(right[name]), f"transaction {left['transaction_id']}, {name}: {value!r} and {right[name]!r}"
 
 
-QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@QUICK
-@given(HISTORIES)
-def test_online_equals_batch_by_frames_and_by_ledger(monkeypatch, tmp_path, histories):
+def assert_engines_agree(histories: list[list[dict]], folder: Path) -> None:
+    "Served, by frames and by ledger."
     transactions, served = serve(histories)
-    framed = by_batch(connect(), transactions, tmp_path)
+    framed = by_batch(connect(), transactions, folder)
     assert_equal(served, framed)
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mlproj.batch, "GIANT", 1)
-        assert_equal(by_batch(connect(), transactions, tmp_path), framed)
+        assert_equal(by_batch(connect(), transactions, folder), framed)
+
+
+# The same histories each time; `make long` draws others.
+SAME = settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@SAME
+@given(HISTORIES)
+def test_online_equals_batch_by_frames_and_by_ledger(tmp_path, histories):
+    assert_engines_agree(histories, tmp_path)
+
+
+@pytest.mark.long
+@settings(SAME, max_examples=100, derandomize=False)
+@given(HISTORIES)
+def test_online_equals_batch_on_many_more_histories(tmp_path, histories):
+    assert_engines_agree(histories, tmp_path)
 
 
 @pytest.mark.long
