@@ -239,6 +239,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlproj.online._as_float': ('api/online.html#_as_float', 'mlproj/online.py'),
                                'mlproj.online._deviation': ('api/online.html#_deviation', 'mlproj/online.py'),
                                'mlproj.online._distance': ('api/online.html#_distance', 'mlproj/online.py'),
+                               'mlproj.online._event_columns': ('api/online.html#_event_columns', 'mlproj/online.py'),
                                'mlproj.online._finish': ('api/online.html#_finish', 'mlproj/online.py'),
                                'mlproj.online._last_transactions': ('api/online.html#_last_transactions', 'mlproj/online.py'),
                                'mlproj.online._microseconds': ('api/online.html#_microseconds', 'mlproj/online.py'),
