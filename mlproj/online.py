@@ -315,7 +315,8 @@ class _Places:
     def __init__(self, definition: Definition, columns: list[str], attributes: dict[str, pa.Table]):
         self.definition, self.columns = definition, columns
         self.known = {entity: self._by_entity(table, entity) for entity, table in attributes.items()}
-        self.last: list[dict] = [{} for _ in definition.speeds] # entity → (moment, position of its newest transaction)
+        # For each speed: the column of what moves, the place, how long ago (microseconds), and entity → (moment, position) of its newest.
+        self.speeds = [(columns.index(line["entity"]), line["place"], parse_duration(line["within"]), {}) for line in definition.speeds]
 
     @staticmethod
     def _by_entity(table: pa.Table, entity: str) -> dict: # value → (moments from which on, rows)
@@ -341,30 +342,29 @@ class _Places:
         "Compute what depends on customers, terminals and where they are."
         definition = self.definition
         computed = [_distance(*(self.position(entity, moment, values) for entity in pair)) for pair in definition.distances]
-        computed += [self._speed(line, last, moment, values) for line, last in zip(definition.speeds, self.last, strict=True)]
+        computed += [self._speed(*speed, moment, values) for speed in self.speeds]
         known = []
         for line in definition.attributes:
             row = self.attributes(line["entity"], moment, values)
             known += [_as_float(row.get(column)) for column in line["columns"]]
         return known + [definition.fill if value is None else value for value in computed]
 
-    def _speed(self, line: dict, last: dict, moment: int, values: tuple) -> float | None:
-        before, position = last.get(values[self.columns.index(line["entity"])], (None, None))
-        if before is None or moment == before or moment - before >= parse_duration(line["within"]):
+    def _speed(self, column: int, place: str, within: int, last: dict, moment: int, values: tuple) -> float | None:
+        before, position = last.get(values[column], (None, None))
+        if before is None or moment == before or moment - before >= within:
             return None
-        travelled = _distance(self.position(line["place"], moment, values), position)
+        travelled = _distance(self.position(place, moment, values), position)
         return None if travelled is None else travelled / (float(moment - before) / SECOND)
 
     def move(self, moment: int, values: tuple) -> None:
         "Remember where the entities are now."
-        for line, last in zip(self.definition.speeds, self.last, strict=True):
-            last[values[self.columns.index(line["entity"])]] = moment, self.position(line["place"], moment, values)
+        for column, place, _, last in self.speeds:
+            last[values[column]] = moment, self.position(place, moment, values)
 
     def forget(self, values: tuple, clock: int) -> None:
-        for line, last in zip(self.definition.speeds, self.last, strict=True):
-            entity = values[self.columns.index(line["entity"])]
-            if entity in last and last[entity][0] + parse_duration(line["within"]) <= clock:
-                del last[entity]
+        for column, _, within, last in self.speeds:
+            if values[column] in last and last[values[column]][0] + within <= clock:
+                del last[values[column]]
 
 
 def _as_float(value: object) -> object: # whole numbers that a model takes as they are
