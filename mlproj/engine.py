@@ -91,7 +91,7 @@ def materialise(
 
 
 @ibis.udf.scalar.builtin(name="epoch_us")
-def _epoch_us(moment: dt.timestamp) -> int: ...
+def _epoch_us(moment: dt.Timestamp(timezone="UTC")) -> int: ...
 
 
 @ibis.udf.scalar.builtin(name="unix_micros")
@@ -103,7 +103,7 @@ def microseconds(
     moment: ibis.Column, # of times
 ) -> ibis.Column: # whole microseconds since 1970
     "Turn times into whole numbers."
-    return _epoch_us(moment.cast("timestamp")) if engine.name == "duckdb" else _unix_micros(moment)
+    return _epoch_us(moment) if engine.name == "duckdb" else _unix_micros(moment)
 
 
 def query_batches(
