@@ -106,7 +106,7 @@ def take_snapshot(
         write_parquet(query_batches(engine, rows.order_by(rows.columns)), path, {})
         engine.disconnect()
 
-
+# %% ../nbs/api/16_database.ipynb #c8808f8a
 def _read_batches(database: ibis.BaseBackend, query: str) -> pa.RecordBatchReader:
     if len(query.split()) > 1:
         semicolons = [token.token_type == sg.tokens.TokenType.SEMICOLON for token in sg.tokenize(query, read=database.dialect)]
@@ -190,7 +190,7 @@ def _check_table(database: ibis.BaseBackend, table: str, columns: list[str]) -> 
     if set(found) != set(columns):
         raise UserError(f"the table {table} is not one of predictions, for it has the columns {', '.join(found)}: name another one")
 
-
+# %% ../nbs/api/16_database.ipynb #d5fd3fcf
 def _replace_rows(table: str, waiting: str, rows: pa.Table, dialect: str) -> list[str]: # statements
     into = sg.table(*reversed(table.rpartition(".")[::2]), quoted=True) if "." in table else sg.table(table, quoted=True)
     columns = [sg.to_identifier(name, quoted=True) for name in rows.column_names]

@@ -50,7 +50,7 @@ class Profile:
     times: int # rows with an ISO time
     zoned: int # rows with a time and its zone
 
-
+# %% ../nbs/api/14_inspect.ipynb #2411a351
 def profile_columns(
     raw: ibis.Table, # from `read_file`
 ) -> list[Profile]: # in the order of the file
@@ -444,7 +444,7 @@ def features_section(
     lines += ["  attributes: []", "  distances: []", "  speeds: []"]
     return [*lines, f"  inputs: {to_yaml(proposal.inputs)}", "  fill: 0.0"]
 
-
+# %% ../nbs/api/14_inspect.ipynb #2a4ad14e
 def folds_sections(
     proposal: Proposal,
     days: Days,

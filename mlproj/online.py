@@ -18,10 +18,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from fastcore.basics import patch
 
 from .batch import AXES
-from .engine import read_lineage
-from .features import CALENDAR, LARGEST, SECOND, Definition, Windows, parse_duration, utc_offset
+from .engine import LARGEST, read_lineage
+from .features import CALENDAR, SECOND, Definition, Windows, parse_duration, utc_offset
 from .settings import UserError
 
 # %% ../nbs/api/35_online.ipynb #395d850d
@@ -202,7 +203,7 @@ FINISH: dict[str, Callable] = { # aggregate → (window, its totals of the colum
     "since_last": lambda window, total, moment, unit: float(moment - window.frauds[-1]) / SECOND if window.frauds else None,
 }
 
-
+# %% ../nbs/api/35_online.ipynb #7733d9c0
 def _finish(windows: Windows, item: dict, unit: int) -> Callable: # (window, moment, the transaction's values) → feature
     aggregate, column = item["aggregate"], item.get("column")
     inside = 0 if parse_duration(windows.lag) else 1 # whether the window holds the transaction itself
@@ -366,7 +367,7 @@ class _Places:
             if values[column] in last and last[values[column]][0] + within <= clock:
                 del last[values[column]]
 
-
+# %% ../nbs/api/35_online.ipynb #2a197344
 def _as_float(value: object) -> object: # whole numbers that a model takes as they are
     return float(value) if value.__class__ is int else value
 
@@ -387,7 +388,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _microseconds(moment: datetime | int) -> int: # since 1970
     return moment if moment.__class__ is int else (moment - EPOCH) // timedelta(microseconds=1)
 
-
+# %% ../nbs/api/35_online.ipynb #7c954af7
 class OnlineFeatures:
     "Features of transactions, one by one, as `batch_features` computes them for all."
     def __init__(
@@ -411,116 +412,138 @@ class OnlineFeatures:
             self._take(event)
         self._advance()
 
-    def add(self, transaction: dict, arrival_time: datetime | int | None = None) -> dict:
-        """Take a transaction and return its features.
+# %% ../nbs/api/35_online.ipynb #47d73ad6
+@patch
+def add(self: OnlineFeatures, transaction: dict, arrival_time: datetime | int | None = None) -> dict:
+    """Take a transaction and return its features.
 
-        `transaction` has transaction_id, timestamp and the definition's columns; times are aware datetimes or whole microseconds
-        since 1970. The row has transaction_id, arrival_time (microseconds since 1970) and the features. Raises `UserError` for a
-        transaction with a missing or wrong value, and when the store cannot be written: then start again from the store.
-        """
-        number = transaction.get("transaction_id")
-        if number in self.served: # a second time
-            return self._row(self.served[number])
-        values = check_transaction(transaction, self.columns, self.needed, self.whole)
-        timestamp = _microseconds(transaction["timestamp"])
-        moment = timestamp if arrival_time is None else max(timestamp, _microseconds(arrival_time))
-        if (moment, number) <= self.clock:
-            moment = self.clock[0] + 1
-        self._take(("transaction", number, moment, timestamp, values, None))
-        row = self._features(moment, timestamp, values)
-        event = self.served[number] = ("transaction", number, moment, timestamp, values, row)
+    `transaction` has transaction_id, timestamp and the definition's columns; times are aware datetimes or whole microseconds
+    since 1970. The row has transaction_id, arrival_time (microseconds since 1970) and the features. Raises `UserError` for a
+    transaction with a missing or wrong value, and when the store cannot be written: then start again from the store.
+    """
+    number = transaction.get("transaction_id")
+    if number in self.served: # a second time
+        return self._row(self.served[number])
+    values = check_transaction(transaction, self.columns, self.needed, self.whole)
+    timestamp = _microseconds(transaction["timestamp"])
+    moment = timestamp if arrival_time is None else max(timestamp, _microseconds(arrival_time))
+    if (moment, number) <= self.clock:
+        moment = self.clock[0] + 1
+    self._take(("transaction", number, moment, timestamp, values, None))
+    row = self._features(moment, timestamp, values)
+    event = self.served[number] = ("transaction", number, moment, timestamp, values, row)
+    self.places.move(moment, values)
+    self._write([event])
+    return self._row(event)
+
+
+@patch
+def _features(self: OnlineFeatures, moment: int, timestamp: int, values: tuple) -> tuple: # in the definition's order
+    definition, columns = self.definition, self.columns
+    second = timestamp // SECOND
+    local = second + utc_offset(definition.timezone, second) if definition.calendar else 0
+    made = [float(values[0]) / float(definition.units.get("amount", 1))] # the amount
+    made += [int(CALENDAR[name](local)) for name in definition.calendar]
+    for line in self.lines:
+        made += line.features(moment, values)
+    made += self.places.features(moment, values)
+    return (*made, *(_as_float(values[columns.index(name)]) for name in definition.inputs))
+
+
+@patch
+def _row(self: OnlineFeatures, event: tuple) -> dict:
+    _, number, moment, _, _, row = event
+    return {"transaction_id": number, "arrival_time": moment, **dict(zip(self.names, row, strict=True))}
+
+# %% ../nbs/api/35_online.ipynb #16b3afaa
+@patch
+def label(self: OnlineFeatures, transaction_id: int, is_fraud: int, label_time: datetime | int) -> int | None:
+    """Take the label of a transaction, and say from when on it is known: microseconds since 1970.
+
+    That is `label_time`, or now when it comes later. A label of a transaction that is forgotten already is not needed: None.
+    """
+    if transaction_id in self.labelled or transaction_id not in self.served:
+        return self.labelled.get(transaction_id)
+    if is_fraud not in (0, 1):
+        raise UserError(f"the label of transaction {transaction_id} is {is_fraud!r}, which is neither 0 nor 1")
+    _, _, moment, _, values, _ = self.served[transaction_id]
+    known = max(_microseconds(label_time), self.clock[0] + 1)
+    event = ("label", transaction_id, known, moment, values, int(is_fraud))
+    self._take(event)
+    self._write([event])
+    return known
+
+# %% ../nbs/api/35_online.ipynb #b99e9e3a
+@patch
+def _take(self: OnlineFeatures, event: tuple) -> None:
+    if event[0] == "label":
+        return self._take_label(*event[1:])
+    _, number, moment, _, values, row = event
+    self.clock = moment, number
+    self.served[number] = event
+    self.recent.append((moment, values, number))
+    self._forget()
+    for line in self.lines:
+        line.track(values).add(moment, tuple(values[column] for column in line.columns))
+    if row is not None: # from the store
         self.places.move(moment, values)
-        self._write([event])
-        return self._row(event)
 
-    def label(self, transaction_id: int, is_fraud: int, label_time: datetime | int) -> int | None:
-        """Take the label of a transaction, and say from when on it is known: microseconds since 1970.
 
-        That is `label_time`, or now when it comes later. A label of a transaction that is forgotten already is not needed: None.
-        """
-        if transaction_id in self.labelled or transaction_id not in self.served:
-            return self.labelled.get(transaction_id)
-        if is_fraud not in (0, 1):
-            raise UserError(f"the label of transaction {transaction_id} is {is_fraud!r}, which is neither 0 nor 1")
-        _, _, moment, _, values, _ = self.served[transaction_id]
-        known = max(_microseconds(label_time), self.clock[0] + 1)
-        event = ("label", transaction_id, known, moment, values, int(is_fraud))
+@patch
+def _take_label(self: OnlineFeatures, number: int, known: int, moment: int, values: tuple, is_fraud: int) -> None:
+    if number in self.served:
+        self.labelled[number] = known
+    if known < moment + self.horizon: # otherwise all about the transaction is forgotten before
+        for line in self.lines:
+            if line.has_labels:
+                track = line.track(values)
+                track.add_label(max(moment + track.lag, known), is_fraud)
+
+
+@patch
+def _forget(self: OnlineFeatures) -> None:
+    clock, horizon = self.clock[0], self.horizon
+    while self.recent[0][0] + horizon <= clock:
+        moment, values, number = self.recent.popleft()
+        self.served.pop(number, None)
+        self.labelled.pop(number, None)
+        self.places.forget(values, clock)
+        later = [line.forget(values, moment, clock) for line in self.lines]
+        if any(later) and number is not None: # a label came late: look once more
+            self.recent.append((clock, values, None))
+
+# %% ../nbs/api/35_online.ipynb #5e4edd7e
+@patch
+def take(self: OnlineFeatures, events: list[tuple]) -> None:
+    "Take events that were served elsewhere, as `warm` makes them, and write them to the store."
+    for event in events:
         self._take(event)
-        self._write([event])
-        return known
+    self._advance()
+    self._write(events)
 
-    def take(self, events: list[tuple]) -> None:
-        "Take events that were served elsewhere, as `warm` makes them, and write them to the store."
-        for event in events:
-            self._take(event)
-        self._advance()
-        self._write(events)
 
-    def close(self) -> None:
-        "Close the store."
-        if self.store:
-            self.store.close()
+@patch
+def _advance(self: OnlineFeatures) -> None:
+    for line in self.lines:
+        for track in line.tracks.values(): # so that the next transaction does not wait for all that came before
+            track.advance()
 
-    def _advance(self) -> None:
-        for line in self.lines:
-            for track in line.tracks.values(): # so that the next transaction does not wait for all that came before
-                track.advance()
 
-    def _take(self, event: tuple) -> None:
-        if event[0] == "label":
-            return self._take_label(*event[1:])
-        _, number, moment, _, values, row = event
-        self.clock = moment, number
-        self.served[number] = event
-        self.recent.append((moment, values, number))
-        self._forget()
-        for line in self.lines:
-            line.track(values).add(moment, tuple(values[column] for column in line.columns))
-        if row is not None: # from the store
-            self.places.move(moment, values)
+@patch
+def _write(self: OnlineFeatures, events: list[tuple]) -> None:
+    if self.store:
+        try:
+            self.store.append([(max(event[2], event[3]) + self.horizon, event) for event in events], self.clock[0])
+        except UserError:
+            self.store.close() # what is in memory is ahead of what is on disk
+            raise
 
-    def _take_label(self, number: int, known: int, moment: int, values: tuple, is_fraud: int) -> None:
-        if number in self.served:
-            self.labelled[number] = known
-        if known < moment + self.horizon: # otherwise all about the transaction is forgotten before
-            for line in self.lines:
-                if line.has_labels:
-                    track = line.track(values)
-                    track.add_label(max(moment + track.lag, known), is_fraud)
 
-    def _features(self, moment: int, timestamp: int, values: tuple) -> tuple: # in the definition's order
-        definition, columns = self.definition, self.columns
-        second = timestamp // SECOND
-        local = second + utc_offset(definition.timezone, second) if definition.calendar else 0
-        made = [float(values[0]) / float(definition.units.get("amount", 1))] # the amount
-        made += [int(CALENDAR[name](local)) for name in definition.calendar]
-        for line in self.lines:
-            made += line.features(moment, values)
-        made += self.places.features(moment, values)
-        return (*made, *(_as_float(values[columns.index(name)]) for name in definition.inputs))
-
-    def _row(self, event: tuple) -> dict:
-        _, number, moment, _, _, row = event
-        return {"transaction_id": number, "arrival_time": moment, **dict(zip(self.names, row, strict=True))}
-
-    def _forget(self) -> None:
-        clock, horizon = self.clock[0], self.horizon
-        while self.recent[0][0] + horizon <= clock:
-            moment, values, number = self.recent.popleft()
-            self.served.pop(number, None)
-            self.labelled.pop(number, None)
-            self.places.forget(values, clock)
-            later = [line.forget(values, moment, clock) for line in self.lines]
-            if any(later) and number is not None: # a label came late: look once more
-                self.recent.append((clock, values, None))
-
-    def _write(self, events: list[tuple]) -> None:
-        if self.store:
-            try:
-                self.store.append([(max(event[2], event[3]) + self.horizon, event) for event in events], self.clock[0])
-            except UserError:
-                self.store.close() # what is in memory is ahead of what is on disk
-                raise
+@patch
+def close(self: OnlineFeatures) -> None:
+    "Close the store."
+    if self.store:
+        self.store.close()
 
 # %% ../nbs/api/35_online.ipynb #a568edc5
 def check_transaction(
