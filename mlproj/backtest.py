@@ -29,7 +29,7 @@ def backtest(
     """
     scored = []
     for fold in tqdm(folds, desc="folds", disable=None):
-        model = fit_model(recipe, rows[train_rows(rows, fold)], features, definition)
+        model = fit_model(recipe, rows[train_rows(rows, fold, recipe.get("history_days"))], features, definition)
         tested = rows[test_rows(rows, fold, card)]
         if tested.empty:
             raise UserError(f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDE', 'TOTALS', 'SUMS', 'GIANT', 'OTHERS', 'AXES', 'OWN', 'rank_ties', 'tie_factor', 'add_key', 'label_rows',
-           'add_labels', 'total_names', 'pack', 'frame_sums', 'frame_others', 'balance', 'ledger_totals',
+           'add_labels', 'total_names', 'count_bits', 'pack', 'frame_sums', 'frame_others', 'balance', 'ledger_totals',
            'distinct_totals', 'to_double', 'finish', 'add_windows', 'find_giants', 'find_extremes', 'join_attributes',
            'place_features', 'batch_features', 'own_features', 'check_columns']
 
@@ -151,16 +151,25 @@ def _sum(value: ibis.Column, frame: ibis.expr.builders.WindowBuilder) -> ibis.Co
 GIANT = 2**17 # transactions of an entity; larger ones are kept by a ledger
 
 
+def count_bits(
+    total: tuple, # (kind, column), of those in `SUMS`
+    extremes: dict[str, tuple[int, int]], # column → its least and largest value
+) -> int: # that the total over an entity's rows needs at most
+    "Count the bits of a total's digit."
+    kind, column = total
+    least, largest = extremes.get(column, (0, 1))
+    added = {"sum": largest - min(least, 0), "squares": max(-least, largest) ** 2}.get(kind, 1)
+    return (GIANT * added).bit_length()
+
+
 def pack(
-    totals: list[tuple], # (kind, column), of those in `SUMS` but squares
+    totals: list[tuple], # each of at most 63 bits
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> list[dict[tuple, int]]: # numbers; in each, total → its bits, from the lowest on
     "Distribute totals to as few numbers of 63 bits as their order allows."
     numbers = []
     for total in totals:
-        kind, column = total
-        least, largest = extremes[column] if kind == "sum" else (0, 1)
-        bits = (GIANT * (largest - min(least, 0))).bit_length()
+        bits = count_bits(total, extremes)
         if not numbers or sum(numbers[-1].values()) + bits > 63:
             numbers.append({})
         numbers[-1][total] = bits
@@ -175,7 +184,8 @@ def frame_sums(
 ) -> dict[str, ibis.Column]: # name of a total → total
     "Express the totals that are sums as frames."
     needed, totals = total_names(windows, SUMS), {}
-    numbers = pack([total for total in needed if total[0] != "squares"], extremes)
+    wide = [total for total in needed if count_bits(total, extremes) > 63] # squares of large values
+    numbers = pack([total for total in needed if total not in wide], extremes)
     for length in windows.lengths:
         frame = _frame(windows, length, factor)
         for number in numbers:
@@ -186,7 +196,8 @@ def frame_sums(
                 n = totals[_name(("count", None) if column == "amount" else ("n", column), length)]
                 totals[_name((kind, column), length)] += n * extremes[column][0]
             if kind == "squares":
-                totals[_name((kind, column), length)] = _sum(SUMS[kind](rows, column), frame).fill_null(0)
+                name = _name((kind, column), length)
+                totals[name] = _sum(SUMS[kind](rows, column), frame).fill_null(0) if (kind, column) in wide else totals[name].cast(WIDE)
     return totals
 
 
@@ -194,6 +205,8 @@ def _pack_rows(rows: ibis.Table, number: dict[tuple, int], extremes: dict) -> ib
     packed, shift = 0, 0
     for (kind, column), bits in number.items():
         added = SUMS[kind](rows, column)
+        if kind == "squares":
+            added = (rows[column].cast("int64") * rows[column].cast("int64")).fill_null(0)
         if kind == "sum" and extremes[column][0] < 0:
             added = ibis.ifelse(rows[column].notnull(), added - extremes[column][0], 0)
         packed, shift = packed + added * 2**shift, shift + bits
@@ -487,31 +500,39 @@ def batch_features(
     Raises `UserError` when the definition does not fit the transactions.
     """
     check_columns(transactions, definition, attributes)
-    columns = ["transaction_id", *definition.columns()]
-    made, label_at = microseconds(engine, transactions.timestamp), microseconds(engine, transactions.label_time)
-    late = {"arrived": microseconds(engine, transactions.arrival_time)} if "arrival_time" in transactions.columns else {}
-    plain = materialise(engine, transactions.select(*columns, made=made, label_at=label_at, **late))
-    plain = plain.mutate(moment=ibis.greatest(plain.made, plain.arrived.fill_null(0)) if late else plain.made)
-    first = plain.moment.min().to_pyarrow().as_py() or 0
-    plain = plain.mutate(time=plain.moment - first, label_at=plain.label_at - first)
+    plain, first = _plain_transactions(engine, transactions, definition)
     rows = plain
     for windows in definition.windows:
         rows = add_windows(engine, rows, plain, windows, definition)
-    span = plain.aggregate(first=plain.made.min(), last=plain.made.max()).to_pyarrow().to_pylist()[0]
+    rows = place_features(engine, rows.mutate(moment=rows.time + first), definition, attributes)
+    made = [table.made if "made" in table.columns else table.time + first for table in (plain, rows)]
+    span = plain.aggregate(first=made[0].min(), last=made[0].max()).to_pyarrow().to_pylist()[0]
     offsets = utc_offsets(definition.timezone, *((moment or 0) // SECOND for moment in span.values()))
-    rows = own_features(place_features(engine, rows, definition, attributes), definition, offsets)
+    rows = own_features(rows, made[1], definition, offsets)
     features = {name: rows[_slot(name)] for name in definition.feature_names()}
     return rows.select("transaction_id", **features).order_by("transaction_id")
 
 # %% ../nbs/api/32_batch.ipynb #b6f31674
+def _plain_transactions(engine: ibis.BaseBackend, transactions: ibis.Table, definition: Definition) -> tuple[ibis.Table, int]:
+    made, label_at = microseconds(engine, transactions.timestamp), microseconds(engine, transactions.label_time)
+    moments = {"moment": made}
+    if "arrival_time" in transactions.columns:
+        moments = {"moment": ibis.greatest(made, microseconds(engine, transactions.arrival_time).fill_null(0)), "made": made}
+    plain = materialise(engine, transactions.select("transaction_id", *definition.columns(), label_at=label_at, **moments))
+    first = plain.moment.min().to_pyarrow().as_py() or 0
+    # Little travels with each row, for every window carries it along.
+    return plain.mutate(time=plain.moment - first, label_at=plain.label_at - first).drop("moment"), first
+
+
 def own_features(
-    rows: ibis.Table, # transactions with `made`, microseconds since 1970, and from `place_features`
+    rows: ibis.Table, # transactions, from `place_features`
+    made: ibis.Column, # when: microseconds since 1970
     definition: Definition,
     offsets: list[tuple[int, int]], # from `utc_offsets`
 ) -> ibis.Table: # rows with the amount, calendar, attributes and inputs as features
     "Add what a transaction says by itself."
     features = {"amount": rows.amount.cast("float64") / float(definition.units.get("amount", 1))}
-    features |= _calendar(rows.made, definition.calendar, offsets)
+    features |= _calendar(made, definition.calendar, offsets)
     passed = {name: rows[name] for name in definition.inputs}
     for line in definition.attributes:
         names = [f"{line['entity']}_{column}" for column in line["columns"]]
@@ -528,7 +549,7 @@ def _calendar(made: ibis.Column, names: list[str], offsets: list[tuple[int, int]
     return {name: CALENDAR[name](second + offset).cast("int8") for name in names}
 
 # %% ../nbs/api/32_batch.ipynb #0d27a0af
-OWN = {"made", "arrived", "moment", "label_at", "time", "rank", "key", "labels", "frauds", "fraud_time", "of", "since", "until"}
+OWN = {"made", "moment", "label_at", "time", "rank", "key", "labels", "frauds", "fraud_time", "of", "since", "until"}
 
 
 def check_columns(

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['TITLES', 'read_fold_metrics', 'metric_names', 'cards_a_day', 'baseline_name', 'baseline_metrics',
-           'prequential_metrics', 'comparison_table', 'best_models']
+           'prequential_metrics', 'title', 'comparison_table', 'best_models', 'read_tested', 'with_intervals']
 
 # %% ../nbs/api/75_compare.ipynb #537936cd
 import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from .settings import UserError
 
@@ -18,10 +19,11 @@ from .settings import UserError
 def read_fold_metrics(
     folder: Path, # metrics/backtest
     models: list[str], # in the order of the tables
+    part: str = "folds", # or validation
 ) -> pd.DataFrame: # model, fold, the metrics, and card precision by day as a dictionary
     "Read every model's figures, fold by fold."
     files = {model: json.loads((Path(folder) / f"{model}.json").read_text()) for model in models}
-    return pd.DataFrame([{"model": model, **fold} for model, content in files.items() for fold in content["folds"]])
+    return pd.DataFrame([{"model": model, **fold} for model, content in files.items() for fold in content[part]])
 
 
 def metric_names(figures: pd.DataFrame) -> list[str]: # such as auc, average_precision, card_precision_100
@@ -70,6 +72,13 @@ def prequential_metrics(
 TITLES = {"auc": "AUC", "average_precision": "AP"}
 
 
+def title(
+    metric: str, # such as card_precision_100
+) -> str:
+    "Name a metric as tables do."
+    return TITLES.get(metric, metric.replace("card_precision_", "CP@"))
+
+
 def comparison_table(
     measured: dict[str, dict[str, float]], # {model: {metric: value}}
     published: dict[str, dict[str, float]], # the same, where there is a published figure
@@ -80,14 +89,14 @@ def comparison_table(
     for model, values in measured.items():
         rows[model] = {}
         for metric, value in values.items():
-            title = TITLES.get(metric, metric.replace("card_precision_", "CP@"))
+            name = title(metric)
             known = published.get(model, {}).get(metric)
             difference = None if known is None or pd.isna(value) else value - known
             mark = "" if difference is None or abs(difference) <= tolerance else " ◀"
-            rows[model][title] = "–" if pd.isna(value) else f"{value:.3f}"
+            rows[model][name] = "–" if pd.isna(value) else f"{value:.3f}"
             if metric in compared:
-                rows[model][f"{title} published"] = "–" if known is None else f"{known:.3f}"
-                rows[model][f"{title} difference"] = "–" if difference is None else f"{difference:+.3f}{mark}".replace("-0.000", "+0.000")
+                rows[model][f"{name} published"] = "–" if known is None else f"{known:.3f}"
+                rows[model][f"{name} difference"] = "–" if difference is None else f"{difference:+.3f}{mark}".replace("-0.000", "+0.000")
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 # %% ../nbs/api/75_compare.ipynb #c22e0820
@@ -97,3 +106,39 @@ def best_models(
     "Name the best model by each metric."
     table = pd.DataFrame(means).T.dropna(axis="columns", how="all")
     return {TITLES.get(name, "card precision"): f"`{table[name].idxmax()}` ({table[name].max():.3f})" for name in table}
+
+# %% ../nbs/api/75_compare.ipynb #4ebc9723
+def read_tested(
+    root: Path, # the project's root
+    models: list[str],
+    folds: list[str], # of test
+    card: str, # column that tells cards apart, from `card_column`
+    clusters: list[str], # columns that rows are clustered by
+) -> tuple[pd.DataFrame, pd.DataFrame]: # fold, day, card, is_fraud and the clusters; one column of scores a model
+    """Read the tested rows and all models' scores of them.
+
+    Raises `UserError` for clusters that the prepared transactions lack.
+    """
+    prepared = root / "prepared" / "transactions.parquet"
+    if absent := [name for name in clusters if name not in pq.read_schema(prepared).names]:
+        raise UserError(f"compare.clusters in params.yaml names {', '.join(absent)}, which the prepared transactions lack")
+    columns = [*dict.fromkeys(["transaction_id", "timestamp", "is_fraud", card, *clusters])]
+    labels = pd.read_parquet(prepared, columns=columns).dropna(subset="is_fraud").astype({"is_fraud": "int8"})
+    scored = {}
+    for model in models:
+        path = root / "predictions" / f"{model}.parquet"
+        scored[model] = pd.read_parquet(path, columns=["transaction_id", "fold", "score"], filters=[("fold", "in", folds)])
+    rows = scored[models[0]][["transaction_id", "fold"]].merge(labels, on="transaction_id")
+    scores = {model: rows[["transaction_id", "fold"]].merge(table, on=["transaction_id", "fold"]).score for model, table in scored.items()}
+    return rows.assign(day=rows.timestamp.dt.strftime("%Y-%m-%d"), card=rows[card]), pd.DataFrame(scores)
+
+
+def with_intervals(
+    prequential: dict[str, dict[str, dict[str, float]]], # from `prequential_metrics`
+    sure: pd.DataFrame, # from `intervals`
+) -> dict[str, dict[str, dict[str, float]]]: # {model: {metric: {"mean", "std", "low", "high"}}}
+    "Add its interval to each figure."
+    return {
+        model: {metric: values | sure.loc[(model, metric), ["low", "high"]].round(9).to_dict() for metric, values in metrics.items()}
+        for model, metrics in prequential.items()
+    }

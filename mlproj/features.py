@@ -290,10 +290,12 @@ def read_features(
     features: Path, # the file that the features stage wrote
     start: pd.Timestamp, # first moment, UTC
     end: pd.Timestamp, # first moment after the last, UTC
+    names: list[str], # of the features
 ) -> pd.DataFrame: # columns of both; the transaction's amount in cents is `amount_cents`
-    "Read the transactions of a span of time with their features."
+    "Read the transactions of a span of time with some of their features."
     engine = connect()
-    transactions, made = engine.read_parquet(prepared).rename(amount_cents="amount"), engine.read_parquet(features)
+    transactions = engine.read_parquet(prepared).rename(amount_cents="amount")
+    made = engine.read_parquet(features).select("transaction_id", *names)
     twice = set(transactions.columns) & set(made.columns) - {"transaction_id"} # inputs that are passed on as they are
     span = transactions.filter(transactions.timestamp >= start, transactions.timestamp < end).drop(*twice)
     return span.join(made, "transaction_id").order_by("transaction_id").to_pyarrow().to_pandas()

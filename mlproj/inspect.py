@@ -12,6 +12,7 @@ __all__ = ['WORDS', 'CARDS', 'OTHERS', 'FRAUD_WORDS', 'GENUINE_WORDS', 'EPOCHS',
 import json
 import re
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import ibis
@@ -348,6 +349,7 @@ class Days:
     "The folds that fit a file."
     stretch: int # days of training, of delay, of testing, and from fold to fold
     n_folds: int
+    n_validation_folds: int # before them, to choose on
     last_start: pd.Timestamp # of the last fold's training
     remark: str # what is wrong with them, or nothing
 
@@ -368,17 +370,25 @@ def plan_days(
     stretch = next((days for days in (7, 3, 2) if n_days >= 5 * days), 1)
     last_start = end - pd.Timedelta(days=3 * stretch)
     n_folds = min(4, max(1, (n_days - 3 * stretch) // stretch))
-    days = Days(stretch, n_folds, last_start, "")
+    days = Days(stretch, n_folds, 0, last_start, "")
     if n_days < 3:
         return replace(days, remark=f"{n_days} days with labels are too few to train, wait and test")
     frauds = labelled[labelled.is_fraud == 1].timestamp
     for number in range(n_folds):
         start = last_start - pd.Timedelta(days=stretch * number)
-        for offset, what in ((0, "trains on"), (2, "is tested on")):
-            begin = start + pd.Timedelta(days=stretch * offset)
-            if not frauds.between(begin, begin + pd.Timedelta(days=stretch), inclusive="left").any():
-                return replace(days, remark=f"the fold of {start:%Y-%m-%d} {what} no fraud: take longer stretches or fewer folds")
-    return days
+        if what := _without_fraud(frauds, start, stretch):
+            return replace(days, remark=f"the fold of {start:%Y-%m-%d} {what} no fraud: take longer stretches or fewer folds")
+    earlier = [days.first_start - pd.Timedelta(days=stretch * (2 + number)) for number in range(4)]
+    fitting = takewhile(lambda start: start >= first and not _without_fraud(frauds, start, stretch), earlier)
+    return replace(days, n_validation_folds=len(list(fitting)))
+
+
+def _without_fraud(frauds: pd.Series, start: pd.Timestamp, stretch: int) -> str: # what a fold does without any, or nothing
+    for offset, what in ((0, "trains on"), (2, "is tested on")):
+        begin = start + pd.Timedelta(days=stretch * offset)
+        if not frauds.between(begin, begin + pd.Timedelta(days=stretch), inclusive="left").any():
+            return what
+    return ""
 
 # %% ../nbs/api/14_inspect.ipynb #1f2bc808
 def to_yaml(value) -> str:
@@ -459,15 +469,19 @@ def folds_sections(
         *remark,
         "train: # its models stay",
         *(f"  {line}" for line in (f"start: {first}", f"days: {days.stretch}", f"delay_days: {days.stretch}")),
+        "  inputs: {handbook: null} # all features",
         "backtest:",
         f"  last_start: {last}",
         f"  n_folds: {days.n_folds}",
+        f"  n_validation_folds: {days.n_validation_folds}",
         *(f"  {name}_days: {days.stretch}" for name in ("step", "train", "delay", "test")),
         f"  top_k: {max(1, min(100, n_rows // n_days // 20))} # cards looked at each day",
         f"  card: {card}",
-        "compare: # its models and tolerance stay",
+        "compare: # its tolerance stays",
+        "  models: [logistic, tree_depth_2, tree, random_forest, xgboost_handbook]",
         f"  baseline_fold: {first}",
         f"  card: {card}",
+        f"  clusters: {to_yaml(proposal.entities[:2])}",
         "  published: {}",
     ]
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ESTIMATORS', 'MOST_CATEGORIES', 'FORMATS', 'Scorer', 'SCORERS', 'FORBIDDEN', 'make_estimator', 'describe_inputs',
-           'encode_inputs', 'Model', 'fit_model', 'save_model', 'load_model']
+           'encode_inputs', 'Model', 'fit_model', 'choose_inputs', 'save_model', 'load_model']
 
 # %% ../nbs/api/60_models.ipynb #e77cd1e0
 import hashlib
@@ -32,7 +32,7 @@ ESTIMATORS = {kind.__name__: kind for kind in (LogisticRegression, DecisionTreeC
 
 
 def make_estimator(
-    recipe: dict, # {"estimator": a name of `ESTIMATORS`, "parameters": {…}}, optionally "categories": "native"
+    recipe: dict, # {"estimator": a name of `ESTIMATORS`, "parameters": {…}}, optionally "categories": "native", inputs and history_days
 ) -> ClassifierMixin: # not fitted
     """Make the estimator that a recipe describes.
 
@@ -53,8 +53,11 @@ def make_estimator(
 
 
 def _check_recipe(recipe: dict) -> None:
-    if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", "categories"}:
-        raise UserError(f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have categories")
+    if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", "categories", "inputs", "history_days"}:
+        raise UserError(
+            f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have categories, inputs and "
+            "history_days"
+        )
     categories = recipe.get("categories", "native")
     if categories != "native":
         raise UserError(f"a recipe in params.yaml has categories: {categories}, which can only be native: leave the line out for one-hot")
@@ -242,12 +245,40 @@ def fit_model(
     if "categories" in recipe:
         kinds = sorted((item["kind"] for item in described), reverse=True) # numeric ones first, as in `encode_inputs`
         estimator.set_params(enable_categorical=True, feature_types=[{"numeric": "q", "categorical": "c"}[kind] for kind in kinds])
+    if "monotone_constraints" in recipe["parameters"]:
+        estimator.set_params(monotone_constraints=_constraints(recipe["parameters"]["monotone_constraints"], described, inputs.shape[1]))
     try:
         estimator.fit(inputs, rows.is_fraud.to_numpy(dtype="int64"))
     except (InvalidParameterError, XGBoostError) as error:
         raise UserError(f"params.yaml gives {recipe['estimator']} a value that it refuses: {str(error).splitlines()[0]}") from None
     suffix, document = FORMATS[recipe["estimator"]]
     return Model(recipe, described, definition, suffix, document(estimator))
+
+# %% ../nbs/api/60_models.ipynb #fbb5c303
+def choose_inputs(
+    recipe: dict, # with or without "inputs"
+    groups: dict[str, list[str] | None], # train.inputs: name → features, none for all
+    features: list[str], # all there are, in order
+) -> list[str]: # what the model takes, in order
+    """List a model's inputs: those of the group that its recipe names, or all features.
+
+    Raises `UserError` for a group that there is not, and for one that names a feature that there is not.
+    """
+    if "inputs" not in recipe:
+        return features
+    if recipe["inputs"] not in groups:
+        raise UserError(f"a recipe in params.yaml has inputs: {recipe['inputs']}, which train.inputs does not define")
+    chosen = groups[recipe["inputs"]] or features
+    if absent := [name for name in chosen if name not in features]:
+        raise UserError(f"train.inputs.{recipe['inputs']} in params.yaml names {', '.join(absent)}, which the features do not have")
+    return chosen
+
+
+def _constraints(signs: dict[str, int], described: list[dict], n_columns: int) -> tuple: # of the columns that `encode_inputs` makes
+    numeric = [item["name"] for item in described if item["kind"] == "numeric"]
+    if not isinstance(signs, dict) or not set(signs) <= set(numeric) or not set(signs.values()) <= {-1, 0, 1}:
+        raise UserError(f"monotone_constraints in params.yaml are {signs}: give 1 or -1 to some of the numeric inputs")
+    return tuple(signs.get(name, 0) for name in numeric) + (0,) * (n_columns - len(numeric))
 
 # %% ../nbs/api/60_models.ipynb #d9498c73
 def save_model(

@@ -59,7 +59,7 @@ def test_online_serves_every_event(prepared, tmp_path):
 
 
 # Asked for, and not measured yet. Whoever reaches one takes it out: a mark that no longer holds fails.
-NOT_YET = {"pandas in the Handbook's manner, times ours", "ten times the rows, times the time"}
+NOT_YET = {"pandas in the Handbook's manner, times ours"}
 ASKED = [
     pytest.param(*line, id=line[0], marks=[pytest.mark.xfail(strict=True)] if line[0] in NOT_YET else [])
     for line in report.must_be_seen(RESULTS)

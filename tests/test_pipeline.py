@@ -22,12 +22,15 @@ def test_the_same_inputs_give_the_same_bytes(finished, project):
 
 
 def test_metrics_have_their_shape(finished):
-    read = {name: json.loads((finished.root / f"metrics/{name}.json").read_text()) for name in ("prepare", "compare", "prequential")}
+    names = ("prepare", "compare", "prequential", "differences")
+    read = {name: json.loads((finished.root / f"metrics/{name}.json").read_text()) for name in names}
+    assert read["differences"]["leader"] in MODELS and len(read["differences"]["average_precision"]) == len(MODELS) - 1
     assert read["prepare"]["rows"] == read["prepare"]["kept"] + read["prepare"]["rejected"]
     assert list(read["compare"]) == list(read["prequential"]) == MODELS
     for model in MODELS:
         assert set(read["compare"][model]) == {"auc", "average_precision", "card_precision_10"}
-        assert set(read["prequential"][model]["auc"]) == {"mean", "std"}
+        figure = read["prequential"][model]["auc"]
+        assert set(figure) == {"mean", "std", "low", "high"} and figure["low"] <= figure["mean"] <= figure["high"]
     assert "logistic" in finished.run("dvc metrics show").stdout
 
 
