@@ -127,6 +127,7 @@ def strange_inputs(root: Path) -> None:
 def test_the_stages_take_text_and_missing_values(project):
     strange_inputs(project.root)
     project.params(lambda params: params["train"]["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))
+    project.params(lambda params: params["train"]["inputs"].update(handbook=None)) # all features
     project.run("mlproj run train --model boosted && mlproj run backtest --model boosted")
     schema = json.loads((project.root / "models/boosted/schema.json").read_text())
     assert [item["kind"] for item in schema["features"][-2:]] == ["categorical", "numeric"]
@@ -147,6 +148,8 @@ def no_cards(project: Project) -> None:
     def describe(params: dict) -> None:
         columns = {"transaction_id": "id", "timestamp": "when", "amount": "cents", "is_fraud": "bad"}
         params["prepare"].update(columns=columns, entities=[], attributes={}, evaluation_only=[])
+        params["train"]["inputs"].update(handbook=None) # all features
+        params["compare"].update(clusters=[])
         params["features"]["windows"] = []
         params["backtest"]["card"] = params["compare"]["card"] = params["compare"]["baseline_fold"] = None
 
