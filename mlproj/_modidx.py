@@ -300,7 +300,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlproj.plots.plot_by_day': ('api/plots.html#plot_by_day', 'mlproj/plots.py'),
                               'mlproj.plots.plot_curves': ('api/plots.html#plot_curves', 'mlproj/plots.py'),
                               'mlproj.plots.plot_differences': ('api/plots.html#plot_differences', 'mlproj/plots.py'),
-                              'mlproj.plots.read_scored': ('api/plots.html#read_scored', 'mlproj/plots.py'),
                               'mlproj.plots.save_figure': ('api/plots.html#save_figure', 'mlproj/plots.py'),
                               'mlproj.plots.save_tables': ('api/plots.html#save_tables', 'mlproj/plots.py')},
             'mlproj.settings': { 'mlproj.settings.Settings': ('api/settings.html#settings', 'mlproj/settings.py'),

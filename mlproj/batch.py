@@ -152,18 +152,17 @@ GIANT = 2**17 # transactions of an entity; larger ones are kept by a ledger
 
 
 def count_bits(
-    total: tuple, # (kind, column), of those in `SUMS`
+    total: tuple, # (kind, column), of those in `SUMS` but squares
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> int: # that the total over an entity's rows needs at most
     "Count the bits of a total's digit."
     kind, column = total
-    least, largest = extremes.get(column, (0, 1))
-    added = {"sum": largest - min(least, 0), "squares": max(-least, largest) ** 2}.get(kind, 1)
-    return (GIANT * added).bit_length()
+    least, largest = extremes[column] if kind == "sum" else (0, 1)
+    return (GIANT * (largest - min(least, 0))).bit_length()
 
 
 def pack(
-    totals: list[tuple], # each of at most 63 bits
+    totals: list[tuple], # (kind, column), of those in `SUMS` but squares
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> list[dict[tuple, int]]: # numbers; in each, total → its bits, from the lowest on
     "Distribute totals to as few numbers of 63 bits as their order allows."
@@ -184,8 +183,7 @@ def frame_sums(
 ) -> dict[str, ibis.Column]: # name of a total → total
     "Express the totals that are sums as frames."
     needed, totals = total_names(windows, SUMS), {}
-    wide = [total for total in needed if count_bits(total, extremes) > 63] # squares of large values
-    numbers = pack([total for total in needed if total not in wide], extremes)
+    numbers = pack([total for total in needed if total[0] != "squares"], extremes)
     for length in windows.lengths:
         frame = _frame(windows, length, factor)
         for number in numbers:
@@ -196,8 +194,7 @@ def frame_sums(
                 n = totals[_name(("count", None) if column == "amount" else ("n", column), length)]
                 totals[_name((kind, column), length)] += n * extremes[column][0]
             if kind == "squares":
-                name = _name((kind, column), length)
-                totals[name] = _sum(SUMS[kind](rows, column), frame).fill_null(0) if (kind, column) in wide else totals[name].cast(WIDE)
+                totals[_name((kind, column), length)] = _sum(SUMS[kind](rows, column), frame).fill_null(0)
     return totals
 
 
@@ -205,8 +202,6 @@ def _pack_rows(rows: ibis.Table, number: dict[tuple, int], extremes: dict) -> ib
     packed, shift = 0, 0
     for (kind, column), bits in number.items():
         added = SUMS[kind](rows, column)
-        if kind == "squares":
-            added = (rows[column].cast("int64") * rows[column].cast("int64")).fill_null(0)
         if kind == "sum" and extremes[column][0] < 0:
             added = ibis.ifelse(rows[column].notnull(), added - extremes[column][0], 0)
         packed, shift = packed + added * 2**shift, shift + bits
@@ -566,7 +561,8 @@ def check_columns(
     for name in definition.whole_numbers():
         if not transactions[name].type().is_integer():
             raise UserError(f"features in params.yaml sum up {name!r}, which is not a column of whole numbers")
-        if max(map(abs, find_extremes(transactions, [name])[name])) > LARGEST:
+    for name, ends in find_extremes(transactions, definition.whole_numbers()).items():
+        if max(map(abs, ends)) > LARGEST:
             raise UserError(f"features in params.yaml sum up {name!r}, which has values beyond 2**40 either way")
     for windows in definition.windows:
         for name in windows.columns("whole numbers or text"):

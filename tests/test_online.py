@@ -94,8 +94,7 @@ def test_the_state_holds_no_more_than_its_windows(tmp_path):
     assert max(held) <= hours
     stored = sum(1 for _ in online.store.events())
     assert stored <= 2 * hours + 256 # a transaction and a label each, and what is deleted a little later
-    (everything,) = [transaction(10 * hours)]
-    online.add(everything)
+    online.add(transaction(10 * hours))
     assert len(online.served) == len(online.recent) == 1
     assert sum(len(line.tracks) for line in online.lines) == len(online.lines)
     online.close()
