@@ -152,20 +152,21 @@ GIANT = 2**17 # transactions of an entity; larger ones are kept by a ledger
 
 
 def count_bits(
-    total: tuple, # (kind, column), of those in `SUMS` but squares
+    total: tuple, # (kind, column), of those in `SUMS`
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> int: # that the total over an entity's rows needs at most
     "Count the bits of a total's digit."
     kind, column = total
-    least, largest = extremes[column] if kind == "sum" else (0, 1)
-    return (GIANT * (largest - min(least, 0))).bit_length()
+    least, largest = extremes[column] if kind in ("sum", "squares") else (0, 1)
+    most = max(least**2, largest**2) if kind == "squares" else largest - min(least, 0)
+    return (GIANT * most).bit_length()
 
 
 def pack(
-    totals: list[tuple], # (kind, column), of those in `SUMS` but squares
+    totals: list[tuple], # (kind, column), of those in `SUMS`
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> list[dict[tuple, int]]: # numbers; in each, total → its bits, from the lowest on
-    "Distribute totals to as few numbers of 63 bits as their order allows."
+    "Distribute totals to as few numbers of 63 bits as their order allows; a total that needs more is a number by itself."
     numbers = []
     for total in totals:
         bits = count_bits(total, extremes)
@@ -183,25 +184,25 @@ def frame_sums(
 ) -> dict[str, ibis.Column]: # name of a total → total
     "Express the totals that are sums as frames."
     needed, totals = total_names(windows, SUMS), {}
-    numbers = pack([total for total in needed if total[0] != "squares"], extremes)
     for length in windows.lengths:
         frame = _frame(windows, length, factor)
-        for number in numbers:
+        for number in pack(needed, extremes):
             packed = _sum(_pack_rows(rows, number, extremes), frame).fill_null(0)
             totals |= _unpack(packed, number, length)
         for kind, column in needed:
             if kind == "sum" and extremes[column][0] < 0:
                 n = totals[_name(("count", None) if column == "amount" else ("n", column), length)]
                 totals[_name((kind, column), length)] += n * extremes[column][0]
-            if kind == "squares":
-                totals[_name((kind, column), length)] = _sum(SUMS[kind](rows, column), frame).fill_null(0)
     return totals
 
 
 def _pack_rows(rows: ibis.Table, number: dict[tuple, int], extremes: dict) -> ibis.Column:
+    if max(number.values()) > 63:
+        ((kind, column),) = number
+        return SUMS[kind](rows, column)
     packed, shift = 0, 0
     for (kind, column), bits in number.items():
-        added = SUMS[kind](rows, column)
+        added = SUMS[kind](rows, column).cast("int64")
         if kind == "sum" and extremes[column][0] < 0:
             added = ibis.ifelse(rows[column].notnull(), added - extremes[column][0], 0)
         packed, shift = packed + added * 2**shift, shift + bits
@@ -209,9 +210,12 @@ def _pack_rows(rows: ibis.Table, number: dict[tuple, int], extremes: dict) -> ib
 
 
 def _unpack(packed: ibis.Column, number: dict[tuple, int], length: str) -> dict[str, ibis.Column]:
+    if max(number.values()) > 63:
+        return {_name(total, length): packed for total in number}
     totals, shift = {}, 0
     for total, bits in number.items():
-        totals[_name(total, length)] = (packed >> shift) & (2**bits - 1)
+        digit = (packed >> shift) & (2**bits - 1)
+        totals[_name(total, length)] = digit.cast(WIDE) if total[0] == "squares" else digit
         shift += bits
     return totals
 
@@ -306,11 +310,13 @@ def distinct_totals(
 
 # %% ../nbs/api/32_batch.ipynb #d9836866
 def to_double(
-    whole: ibis.Column, # decimals without digits after the point
+    whole: ibis.Column, # decimals without digits after the point, not negative
 ) -> ibis.Column:
     "Turn wide whole numbers into doubles, the same on every engine."
-    low, middle = (whole % ibis.literal(2**bits, type=WIDE) for bits in (53, 106))
-    return ((whole - middle).cast("float64") + (middle - low).cast("float64")) + low.cast("float64")
+    exact, both = (ibis.literal(2**bits, type=WIDE) for bits in (53, 106))
+    low, middle = whole % exact, whole % both
+    parts = ((whole - middle).cast("float64") + (middle - low).cast("float64")) + low.cast("float64")
+    return ibis.ifelse(whole < exact, whole.cast("float64"), parts)
 
 
 def _deviation(n: ibis.Column, total: ibis.Column, squares: ibis.Column) -> ibis.Column: # null for fewer than two values

@@ -135,7 +135,7 @@ def kernel_environment(
     folder: str, # empty, for IPython's files
 ) -> dict[str, str]:
     "Say what the environment variables of a stage's kernel are, beside those that are set already."
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
     return threads | {
         "PYTHONHASHSEED": "0",
         "TZ": "UTC",
