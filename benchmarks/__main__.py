@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import features, report
+from benchmarks import features, latency, report
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
@@ -111,8 +111,11 @@ def say(what: str) -> None:
 STARTED = time.perf_counter()
 
 if __name__ == "__main__":
+    say("Scoring one transaction, and many, by each trained model")
+    times = rounded(latency.time_models())
+    write_json(ROOT / "benchmarks" / "latency.json", times)
     with tempfile.TemporaryDirectory(prefix="mlproj-bench-") as folder:
         results = run(Scale(), Path(folder))
     write_json(ROOT / "benchmarks" / "results.json", results)
-    report.write(results, ROOT / "benchmarks")
-    say("Written: benchmarks/README.md, results.json and two pictures")
+    report.write(results, times, ROOT / "benchmarks")
+    say("Written: benchmarks/README.md, results.json, latency.json and two pictures")

@@ -103,13 +103,14 @@ def add(
 # %% ../nbs/api/90_cli.ipynb #70b9b990
 @app.command()
 def write_back(
-    model: str, # of predictions/
+    model: str, # of predictions/backtest, or champion
     table: Annotated[str, typer.Option(help="Table of the database; made when absent.")],
 ) -> None:
     "Write a model's predictions to a table of the database."
     from mlproj import database
 
-    print(database.write_back(project_root() / "predictions" / f"{model}.parquet", table))
+    folder = project_root() / "predictions"
+    print(database.write_back((folder if model == "champion" else folder / "backtest") / f"{model}.parquet", table))
 
 # %% ../nbs/api/90_cli.ipynb #bc5f4f0c
 @data.command()

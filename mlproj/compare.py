@@ -126,7 +126,7 @@ def read_tested(
     labels = pd.read_parquet(prepared, columns=columns).dropna(subset="is_fraud").astype({"is_fraud": "int8"})
     scored = {}
     for model in models:
-        path = root / "predictions" / f"{model}.parquet"
+        path = root / "predictions" / "backtest" / f"{model}.parquet"
         scored[model] = pd.read_parquet(path, columns=["transaction_id", "fold", "score"], filters=[("fold", "in", folds)])
     rows = scored[models[0]][["transaction_id", "fold"]].merge(labels, on="transaction_id")
     scores = {model: rows[["transaction_id", "fold"]].merge(table, on=["transaction_id", "fold"]).score for model, table in scored.items()}

@@ -460,7 +460,7 @@ def folds_sections(
     days: Days,
     n_rows: int,
 ) -> list[str]: # lines
-    "Write the lines of train, backtest and compare that change."
+    "Write the lines of the stages from train to score that change."
     card = to_yaml(proposal.entities[0] if proposal.entities else None)
     first, last = (to_yaml(f"{start:%Y-%m-%d}") for start in (days.first_start, days.last_start))
     n_days = 3 * days.stretch + days.stretch * (days.n_folds - 1)
@@ -483,6 +483,14 @@ def folds_sections(
         f"  card: {card}",
         f"  clusters: {to_yaml(proposal.entities[:2])}",
         "  published: {}",
+        "judge: # its assumptions stay",
+        f"  card: {card}",
+        f"  clusters: {to_yaml(proposal.entities[:2])}",
+        f"  first_use: {to_yaml(proposal.entities[:2] if len(proposal.entities) > 1 else None)}",
+        "finalize:",
+        *(f"  {name}: {days.stretch}" for name in ("days", "delay_days")),
+        "score: # its capacity stays",
+        f"  card: {card}",
     ]
 
 # %% ../nbs/api/14_inspect.ipynb #75c0bea6

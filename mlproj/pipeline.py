@@ -137,6 +137,7 @@ def kernel_environment(
     "Say what the environment variables of a stage's kernel are, beside those that are set already."
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
     return threads | {
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONHASHSEED": "0",
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",

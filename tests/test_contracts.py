@@ -169,3 +169,26 @@ def test_the_wheel_installs_and_imports_in_a_clean_environment(tmp_path):
     done = subprocess.run([clean / "bin/python", "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.startswith(str(packages))
     assert "run" in subprocess.run([clean / "bin/mlproj", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+
+def read_metrics(name: str) -> dict:
+    return json.loads((ROOT / f"metrics/{name}.json").read_text())
+
+
+def test_the_champion_is_better_than_the_published_best():
+    "Le Borgne et al. (2022), chapters 5 to 7: AP 0.694, CP@100 0.305 at best, over the same folds."
+    champion = read_metrics("champion")["champion"]
+    means = {metric: value["mean"] for metric, value in read_metrics("prequential")[champion].items()}
+    assert means["auc"] >= 0.88 and means["average_precision"] >= 0.74 and means["card_precision_100"] >= 0.31
+    assert read_metrics("compare")[champion]["average_precision"] >= 0.745
+    differences = read_metrics("differences")
+    against = differences["average_precision"]["xgboost_handbook"]
+    assert differences["leader"] == champion and against["low"] > 0 and against["p_value"] < 0.01
+
+
+def test_the_champion_saves_more_than_its_rivals():
+    savings, champion = read_metrics("savings"), read_metrics("champion")["champion"]
+    for rival in ("rule", "logistic", "random_forest"):
+        assert savings["champion_less"][rival]["low"] > 0, rival
+    assert len(savings["grid"]) == 9
+    assert savings["models"][champion]["net_savings_a_day"] < savings["oracle"]["net_savings_a_day"]

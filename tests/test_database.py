@@ -183,7 +183,7 @@ def shown_version(project: Project) -> str:
 
 
 def test_predictions_go_into_a_table(project, database):
-    predictions = {name: pd.read_parquet(project.root / f"predictions/{name}.parquet") for name in ("logistic", "tree_depth_2")}
+    predictions = {name: pd.read_parquet(project.root / f"predictions/backtest/{name}.parquet") for name in ("logistic", "tree_depth_2")}
     for name in ("logistic", "tree_depth_2", "logistic"):
         done = project.run(f"mlproj write-back {name} --table shop.scored")
         assert f"shop.scored holds {len(predictions[name]):,} predictions of {name}" in done.stdout

@@ -166,7 +166,7 @@ def test_a_table_without_entities_goes_through_the_pipeline(project):
     assert all(values["auc"] > 0.9 and values["card_precision_10"] > 0.5 for values in figures.values())
     transactions = pd.read_parquet(project.root / "prepared/transactions.parquet")
     for model in figures:
-        scored = pd.read_parquet(project.root / f"predictions/{model}.parquet").merge(transactions.drop(columns="timestamp"))
+        scored = pd.read_parquet(project.root / f"predictions/backtest/{model}.parquet").merge(transactions.drop(columns="timestamp"))
         last = scored[scored.fold == scored.fold.max()]
         days = json.loads((project.root / f"metrics/backtest/{model}.json").read_text())["folds"][-1]["card_precision_10_by_day"]
         assert last.is_fraud.isna().any() and max(days) == "2018-09-02"  # scored, but not judged

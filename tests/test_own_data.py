@@ -172,7 +172,7 @@ def test_no_entity_and_no_real_dates(empty):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_from_a_strange_file_to_a_comparison(empty, name):
-    bring_in(empty, WRITERS[name], ("prepare", "features", "train", "backtest", "compare"))
+    bring_in(empty, WRITERS[name], ("prepare", "features", "train", "backtest", "compare", "judge", "finalize", "score"))
     empty.run("dvc repro")
     assert "logistic" in empty.run("mlproj report").stdout
 

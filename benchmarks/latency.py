@@ -1,0 +1,54 @@
+"""How long each model takes to score one transaction, and many: written to latency.json, from which the champion's policy reads."""
+
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.process import ROOT, measure
+from mlproj.engine import read_lineage
+from mlproj.export import booster_to_onnx
+from mlproj.models import Model, encode_inputs, load_model
+
+ONE, MANY = 5_000, 50_000 # transactions that are scored one by one, and in a batch
+
+
+def time_model(name: str) -> dict[str, dict]: # {kind of file: figures}
+    "Time a trained model, and a booster's export to ONNX beside it."
+    features = ROOT / "features" / "features.parquet"
+    model = load_model(ROOT / "models" / name, read_lineage(features)["definition"])
+    table = pq.ParquetFile(features).read_row_group(0, columns=[item["name"] for item in model.features])
+    inputs = encode_inputs(table.to_pandas()[:MANY], model.features, model.recipe)
+    ways = [model, booster_to_onnx(model)] if model.suffix == "ubj" else [model]
+    return {way.suffix: time_scores(way, inputs) for way in ways}
+
+
+def time_scores(model: Model, inputs: np.ndarray) -> dict[str, float]:
+    "Time a model's scores of prepared rows: one by one, and of all in one call."
+    for row in inputs[:100]:
+        model._score(row[None])
+    times = []
+    for row in inputs[:ONE]:
+        start = time.perf_counter()
+        model._score(row[None])
+        times.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    model._score(inputs)
+    seconds = time.perf_counter() - start
+    p50, p99 = np.quantile(times, [0.5, 0.99]) * 1e6
+    return {"one_p50_us": p50, "one_p99_us": p99, "rows_per_second": len(inputs) / seconds}
+
+
+def time_models() -> dict[str, dict]: # {model: the figures of the file that serves it, and of `others`}
+    "Time every trained model, each in a process of its own; a booster is served by its export."
+    results, trained = {}, sorted(path.parent.name for path in (ROOT / "models").glob("*/meta.json"))
+    if not trained:
+        sys.exit("There are no trained models to time: make repro trains them")
+    for name in trained:
+        if name != "champion": # one of the others, trained on other days
+            ways = measure("benchmarks.latency:time_model", name)["result"]
+            served = min(ways, key=lambda way: way == "ubj")
+            results[name] = {"file": served, **ways.pop(served), "others": ways}
+    return results
+
