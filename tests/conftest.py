@@ -94,6 +94,7 @@ def run_small_world(project: Project) -> str: # what DVC printed
         params["compare"]["models"] = MODELS
         params["backtest"]["top_k"] = 10
         params["compare"]["published"] = {}
+        params["explain"]["compared_with"] = MODELS[1]
 
     project.params(shrink)
     project.run("git init --quiet")

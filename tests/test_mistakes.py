@@ -8,7 +8,7 @@ import pytest
 
 from mlproj.versions import hash_folder
 
-MADE = ("data", "prepared", "features", "models", "predictions", "reports", "metrics", "plots")
+MADE = ("data", "prepared", "features", "models", "predictions", "reports", "spot_check", "metrics", "plots")
 
 
 @pytest.fixture

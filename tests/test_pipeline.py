@@ -9,7 +9,7 @@ from mlproj.versions import hash_folder, read_record
 
 def test_a_second_run_runs_nothing(finished):
     first_run = (finished.root.parent / "finished.log").read_text()
-    assert first_run.count("Running stage") == 4 + 2 * len(MODELS)
+    assert first_run.count("Running stage") == 5 + 2 * len(MODELS)
     again = finished.run("dvc repro")
     assert "Running stage" not in again.stdout
     assert "Data and pipelines are up to date." in again.stdout
@@ -17,7 +17,7 @@ def test_a_second_run_runs_nothing(finished):
 
 
 def test_the_same_inputs_give_the_same_bytes(finished, project):
-    project.run("dvc repro --force --single-item prepare features train@tree_depth_2 backtest@tree_depth_2 compare")
+    project.run("dvc repro --force --single-item prepare features train@tree_depth_2 backtest@tree_depth_2 compare explain")
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
 
 
@@ -50,9 +50,9 @@ def test_plots_are_drawn(project):
 
 def test_an_experiment_with_one_model_reruns_that_model_alone(project):
     ran = project.run("dvc exp run -S train.models.tree_depth_2.parameters.max_depth=3").stdout
-    for stage in ("train@tree_depth_2", "backtest@tree_depth_2", "compare"):
+    for stage in ("train@tree_depth_2", "backtest@tree_depth_2", "compare", "explain"):
         assert f"Running stage '{stage}'" in ran
-    assert ran.count("Running stage") == 3
+    assert ran.count("Running stage") == 4
     assert project.run("git status --porcelain data.dvc").stdout == ""
     assert "tree_depth_2" in project.run("dvc metrics diff").stdout
 
