@@ -95,6 +95,7 @@ def run_small_world(project: Project) -> str: # what DVC printed
         params["backtest"]["top_k"] = 10
         params["compare"]["published"] = {}
         params["explain"]["compared_with"] = MODELS[1]
+        params["audit"].update(model=MODELS[0], ceilings={})
 
     project.params(shrink)
     project.run("git init --quiet")
