@@ -169,10 +169,13 @@ def test_no_entity_and_no_real_dates(empty):
     assert "transaction_id" not in proposed["prepare"]["columns"]
 
 
+SECTIONS = ("prepare", "features", "train", "backtest", "compare", "judge", "audit", "model_card", "finalize", "score")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_from_a_strange_file_to_a_comparison(empty, name):
-    bring_in(empty, WRITERS[name], ("prepare", "features", "train", "backtest", "compare", "judge", "finalize", "score"))
+    bring_in(empty, WRITERS[name], SECTIONS)
     empty.run("dvc repro")
     assert "logistic" in empty.run("mlproj report").stdout
 
