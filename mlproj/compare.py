@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TITLES', 'read_fold_metrics', 'metric_names', 'cards_a_day', 'baseline_name', 'baseline_metrics',
-           'prequential_metrics', 'title', 'comparison_table', 'best_models', 'read_tested', 'with_intervals']
+           'prequential_metrics', 'title', 'comparison_table', 'sequence_metrics', 'best_models', 'read_tested',
+           'with_intervals']
 
 # %% ../nbs/api/75_compare.ipynb #537936cd
 import json
@@ -98,6 +99,21 @@ def comparison_table(
                 rows[model][f"{name} published"] = "–" if known is None else f"{known:.3f}"
                 rows[model][f"{name} difference"] = "–" if difference is None else f"{difference:+.3f}{mark}".replace("-0.000", "+0.000")
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+# %% ../nbs/api/75_compare.ipynb #cb6e0a40
+def sequence_metrics(
+    folder: Path, # metrics/sequence
+    data_version: str, # of the other models' predictions
+    figures: pd.DataFrame, # of the other models, from `read_fold_metrics`
+) -> dict[str, dict[str, float]]: # {model: {metric: mean over the folds}}
+    "Take the means of the sequence models that were judged on the same folds of the same data."
+    means = {}
+    for path in sorted(Path(folder).glob("*.json")):
+        measured = read_fold_metrics(folder, [path.stem])
+        same = set(measured.fold) == set(figures.fold) and metric_names(measured) == metric_names(figures)
+        if same and json.loads(path.read_text())["data_version"] == data_version:
+            means[path.stem] = measured[metric_names(measured)].mean().round(9).to_dict()
+    return means
 
 # %% ../nbs/api/75_compare.ipynb #c22e0820
 def best_models(

@@ -127,13 +127,14 @@ def test_a_folder_has_the_version_that_dvc_gives_it(project):
 
 
 def test_the_lock_holds_names_versions_and_hashes_alone():
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
+    for line in "".join(path.read_text() for path in ROOT.glob("requirements*.lock")).splitlines():
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
 
 
 def test_every_package_that_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[\[<]", name)[0] for name in [*project["dependencies"], *project["optional-dependencies"]["spark"]]}
+    optional = project["optional-dependencies"]
+    declared = {re.split(r"[\[<=]", name)[0] for name in [*project["dependencies"], *optional["spark"], *optional["sequence"]]}
     packages = importlib.metadata.packages_distributions()
     for path in (ROOT / "mlproj").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
