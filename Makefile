@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test long bench lab spark readme readme-text lock
+.PHONY: help repro test long bench lab spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,18 @@ spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-spark.lock
 	@touch .venv/spark
 
+sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `make repro` shows its figures
+	@mlproj data
+	@dvc repro sequence/dvc.yaml
+
+# The builds without CUDA, a tenth of the size of those on the package index, are on PyTorch's own index.
+PYTORCH := $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
+.venv/sequence: requirements-sequence.lock $(READY)
+	@echo "Installing PyTorch, 750 MB …" >&2
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes --find-links $(PYTORCH) \
+		-r requirements-sequence.lock
+	@touch .venv/sequence
+
 readme: $(READY) ## remake README.md from nbs/index.ipynb
 	@$(MAKE) --silent readme-text > README.new && mv README.new README.md
 
@@ -53,6 +65,8 @@ lock: $(READY) ## remake requirements.lock from pyproject.toml
 	@$(COMPILE) --output-file .venv/python311.lock
 	@$(COMPILE) --universal --constraint .venv/python311.lock --output-file requirements.lock
 	@$(COMPILE) --extra spark --constraint requirements.lock --output-file requirements-spark.lock \
+		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
+	@$(COMPILE) --extra sequence --find-links $(PYTORCH) --constraint requirements.lock --output-file requirements-sequence.lock \
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
 
 # The stamp is made last, so that an installation that was interrupted is taken up again.

@@ -81,7 +81,7 @@ def load_explained(
     models = [load_model(root / "models" / name, read_lineage(made)["definition"]) for name in names]
     end = max(json.loads((root / "models" / name / "meta.json").read_text())["training"]["end"] for name in names)
     start = pd.Timestamp(end, tz="UTC")
-    path = root / "predictions" / f"{names[0]}.parquet"
+    path = root / "predictions" / "backtest" / f"{names[0]}.parquet"
     tested = pd.read_parquet(path, columns=["transaction_id", "timestamp"], filters=[("timestamp", ">=", start)])
     if tested.empty:
         raise UserError(f"the backtest tests nothing from {end} on, when training ends: set train.start earlier in params.yaml")

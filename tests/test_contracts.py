@@ -21,7 +21,8 @@ from mlproj.transactions import REQUIRED
 from mlproj.versions import hash_folder
 
 PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+PIPELINES = [path for name in ("", "tuning", "sequence") if (path := ROOT / name / "dvc.yaml").exists()]
+STAGES = {name: stage for path in PIPELINES for name, stage in YAML(typ="safe", pure=True).load(path)["stages"].items()}
 NOTEBOOKS = sorted((ROOT / "nbs/pipeline").glob("*.ipynb"))
 
 
@@ -94,7 +95,7 @@ def test_floors_of_the_library_only_lean_on_those_below():
 def test_the_scenario_never_becomes_an_input():
     kept_apart = set(PARAMS["prepare"]["evaluation_only"])
     assert "scenario" in kept_apart and not kept_apart & {*REQUIRED, *PARAMS["prepare"]["entities"]}
-    for stage in ("features", "train", "backtest"):
+    for stage in ("features", "train", "backtest", "sequence"):
         read = {name for name in STAGES[stage]["deps"] if name.startswith("prepared")}
         assert read <= {"prepared/transactions.parquet", "prepared/attributes"}
 

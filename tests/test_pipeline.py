@@ -9,7 +9,7 @@ from mlproj.versions import hash_folder, read_record
 
 def test_a_second_run_runs_nothing(finished):
     first_run = (finished.root.parent / "finished.log").read_text()
-    assert first_run.count("Running stage") == 5 + 2 * len(MODELS)
+    assert first_run.count("Running stage") == 10 + 2 * len(MODELS)
     again = finished.run("dvc repro")
     assert "Running stage" not in again.stdout
     assert "Data and pipelines are up to date." in again.stdout

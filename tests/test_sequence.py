@@ -1,12 +1,16 @@
 """A card's history as a plain loop finds it, and scores that nothing later and no other card can change."""
 
+import json
 import sys
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from mlproj.sequence import SINCE_PREVIOUS, add_since_previous, card_history, fit_sequence_model
 from mlproj.settings import UserError
@@ -83,3 +87,36 @@ def test_without_pytorch_it_says_what_to_do(rows, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UserError, match="run `make sequence`"):
         fit(rows)
+
+
+def test_the_folds_are_those_of_every_other_model():
+    params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    assert params["sequence"] == params["backtest"] | {name: params["sequence"][name] for name in ("inputs", "recipe")}
+
+
+def test_its_figures_are_not_too_good_to_be_true():
+    "The ceilings of the baseline week."
+    (week,) = (fold for fold in json.loads((ROOT / "metrics/sequence/gru.json").read_text())["folds"] if fold["fold"] == "2018-07-25")
+    assert week["average_precision"] < 0.79 and week["card_precision_100"] < 0.31
+
+
+def shown(project) -> str: # what the comparison shows
+    cells = nbformat.read(project.root / "reports/compare.ipynb", as_version=4).cells
+    return "".join(str(output.get("data", "")) for cell in cells for output in cell.get("outputs", []))
+
+
+def test_figures_of_other_data_are_not_shown(finished):
+    assert (finished.root / "metrics/sequence/gru.json").is_file()
+    assert "No sequence model was judged" in shown(finished)
+
+
+@pytest.mark.slow
+def test_its_pipeline_runs_twice_alike_and_its_figures_are_shown(project):
+    pytest.importorskip("torch", reason=NO_TORCH)
+    project.params(lambda params: params["sequence"].update(top_k=10))
+    project.run("dvc repro sequence/dvc.yaml")
+    lock = (project.root / "sequence/dvc.lock").read_text()
+    project.run("dvc repro --force --single-item sequence/dvc.yaml:sequence")
+    assert (project.root / "sequence/dvc.lock").read_text() == lock
+    assert project.run("dvc repro").stdout.count("Running stage") == 1 # compare
+    assert "gru" in shown(project) and "No sequence model" not in shown(project)
