@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test long bench lab spark sequence readme readme-text lock
+.PHONY: help repro tune test long bench lab spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,10 @@ repro: $(READY) ## make the data, run the pipeline, print the comparison
 	@mlproj data
 	@dvc repro
 	@mlproj report
+
+tune: $(READY) ## search for better parameters of the model named under tune in params.yaml; stop it and go on as you like
+	@mlproj data
+	@mlproj tune
 
 test: $(READY) ## run every test: the library's notebooks, then tests/
 	@nbdev-test nbs/api

@@ -21,7 +21,7 @@ from mlproj.transactions import REQUIRED
 from mlproj.versions import hash_folder
 
 PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-PIPELINES = [path for name in ("", "tuning", "sequence") if (path := ROOT / name / "dvc.yaml").exists()]
+PIPELINES = [ROOT / "dvc.yaml", ROOT / "tuning/dvc.yaml", ROOT / "sequence/dvc.yaml"]
 STAGES = {name: stage for path in PIPELINES for name, stage in YAML(typ="safe", pure=True).load(path)["stages"].items()}
 NOTEBOOKS = sorted((ROOT / "nbs/pipeline").glob("*.ipynb"))
 
