@@ -127,7 +127,7 @@ def strange_inputs(root: Path) -> None:
 def test_the_stages_take_text_and_missing_values(project):
     strange_inputs(project.root)
     project.params(lambda params: params["train"]["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))
-    project.params(lambda params: params["train"]["inputs"].update(handbook=None)) # all features
+    project.params(lambda params: params["train"]["inputs"]["handbook"].append("gaps"))
     project.run("mlproj run train --model boosted && mlproj run backtest --model boosted")
     schema = json.loads((project.root / "models/boosted/schema.json").read_text())
     assert [item["kind"] for item in schema["features"][-2:]] == ["categorical", "numeric"]
@@ -151,7 +151,11 @@ def no_cards(project: Project) -> None:
         params["train"]["inputs"].update(handbook=None) # all features
         params["compare"].update(clusters=[])
         params["features"]["windows"] = []
-        params["backtest"]["card"] = params["compare"]["card"] = params["compare"]["baseline_fold"] = None
+        for stage in ("backtest", "compare", "judge", "score"):
+            params[stage]["card"] = None
+        params["compare"]["baseline_fold"] = None
+        params["judge"].update(clusters=[], first_use=None)
+        params["model_card"].update(groups={}, place=None)
 
     project.params(describe)
 
