@@ -45,11 +45,10 @@ sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `ma
 	@mlproj data
 	@dvc repro sequence/dvc.yaml
 
-# The builds without CUDA, a tenth of the size of those on the package index, are on PyTorch's own index.
-PYTORCH := $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
+# The builds without CUDA, a tenth of the size of the others, are on PyTorch's own index, which pip has to know: PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL.
 .venv/sequence: requirements-sequence.lock $(READY)
 	@echo "Installing PyTorch, 750 MB …" >&2
-	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes --find-links $(PYTORCH) \
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
 		-r requirements-sequence.lock
 	@touch .venv/sequence
 
@@ -70,7 +69,7 @@ lock: $(READY) ## remake requirements.lock from pyproject.toml
 	@$(COMPILE) --universal --constraint .venv/python311.lock --output-file requirements.lock
 	@$(COMPILE) --extra spark --constraint requirements.lock --output-file requirements-spark.lock \
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
-	@$(COMPILE) --extra sequence --find-links $(PYTORCH) --constraint requirements.lock --output-file requirements-sequence.lock \
+	@$(COMPILE) --extra sequence --constraint requirements.lock --output-file requirements-sequence.lock \
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
 
 # The stamp is made last, so that an installation that was interrupted is taken up again.
