@@ -7,15 +7,22 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro tune test long bench lab spark sequence readme readme-text lock
+.PHONY: help repro models tune test long bench lab spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+# DVC runs stage after stage, each on one core for much of its time. Models do not wait for each other: they go two at a time, where any has to go at all.
 repro: $(READY) ## make the data, run the pipeline, print the comparison
 	@mlproj data
+	@dvc status --quiet dvc.yaml || $(MAKE) --silent models
 	@dvc repro
 	@mlproj report
+
+models: $(READY)
+	@dvc repro features
+	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@//p' | tac \
+		| xargs -P 2 -I {} dvc --wait-for-lock repro --single-item train@{} backtest@{} 2>&1 | grep --line-buffered -v '^$$\|^To \|^Use \|^	'
 
 tune: $(READY) ## search for better parameters of the model named under tune in params.yaml; stop it and go on as you like
 	@mlproj data

@@ -6,12 +6,14 @@
 __all__ = ['backtest', 'fold_metrics']
 
 # %% ../nbs/api/70_backtest.ipynb #fbcf5630
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 from tqdm import tqdm
 
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .models import fit_model
-from .settings import UserError
+from .settings import UserError, load_settings
 from .splits import Fold, test_rows, train_rows
 
 # %% ../nbs/api/70_backtest.ipynb #22d43249
@@ -27,14 +29,16 @@ def backtest(
 
     Raises `UserError` for a fold that has nothing to test.
     """
-    scored = []
-    for fold in tqdm(folds, desc="folds", disable=None):
-        model = fit_model(recipe, rows[train_rows(rows, fold, recipe.get("history_days"))], features, definition)
+    def score(fold: Fold) -> pd.DataFrame:
         tested = rows[test_rows(rows, fold, card)]
         if tested.empty:
             raise UserError(f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml")
-        scored.append(tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested)))
-    return pd.concat(scored, ignore_index=True)
+        trained_on = rows[train_rows(rows, fold, recipe.get("history_days"))]
+        model = fit_model(recipe, trained_on, features, definition, threads=1)
+        return tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested))
+
+    with ThreadPoolExecutor(load_settings().threads) as pool:
+        return pd.concat(tqdm(pool.map(score, folds), desc="folds", total=len(folds), disable=None), ignore_index=True)
 
 # %% ../nbs/api/70_backtest.ipynb #7e0073d2
 def fold_metrics(

@@ -15,10 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .engine import connect
 from .settings import UserError
 
 # %% ../nbs/api/30_features.ipynb #fcdde582
@@ -293,12 +295,14 @@ def read_features(
     names: list[str], # of the features
 ) -> pd.DataFrame: # columns of both; the transaction's amount in cents is `amount_cents`
     "Read the transactions of a span of time with some of their features."
-    engine = connect()
-    transactions = engine.read_parquet(prepared).rename(amount_cents="amount")
-    made = engine.read_parquet(features).select("transaction_id", *names)
-    twice = set(transactions.columns) & set(made.columns) - {"transaction_id"} # inputs that are passed on as they are
-    span = transactions.filter(transactions.timestamp >= start, transactions.timestamp < end).drop(*twice)
-    return span.join(made, "transaction_id").order_by("transaction_id").to_pyarrow().to_pandas()
+    span = pq.read_table(prepared, filters=[("timestamp", ">=", start), ("timestamp", "<", end)]).sort_by("transaction_id")
+    ids = span["transaction_id"]
+    within = [("transaction_id", sign, pc.min_max(ids)[bound]) for sign, bound in ((">=", "min"), ("<=", "max"))]
+    made = pq.read_table(features, columns=["transaction_id", *names], filters=within) # in order of transaction_id
+    made = made.take(np.searchsorted(made["transaction_id"], ids))
+    kept = [name for name in span.column_names if name == "amount" or name not in names] # inputs may be passed on as they are
+    transactions = {("amount_cents" if name == "amount" else name): span[name] for name in kept}
+    return pa.table(transactions | {name: made[name] for name in names}).to_pandas()
 
 
 def feature_columns(

@@ -37,26 +37,28 @@ class WeightedRanking:
         score: np.ndarray, # (n_rows,)
     ):
         self.order = np.argsort(-score, kind="stable")
-        ranked = score[self.order]
-        self.ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) # the last row of each tie
-        self.is_fraud = is_fraud[self.order].astype("int64")
+        ranked, fraud = score[self.order], np.flatnonzero(is_fraud[self.order])
+        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) # the last row of each tie
+        ties, first = np.unique(np.searchsorted(ends, fraud), return_index=True) # those that hold frauds, and the first fraud of each
+        self.frauds, self.first_fraud = self.order[fraud], first
+        self.starts, self.ends = np.append(0, ends + 1)[ties], ends[ties]
 
     def metrics(
         self,
         weights: np.ndarray, # (n_rows,)
     ) -> dict[str, float]: # auc and average_precision, missing (NaN) when only one class is there
         "Compute the figures."
-        weights = weights[self.order]
-        caught = np.cumsum(weights * self.is_fraud)[self.ends].astype("float64")
-        looked_at = np.cumsum(weights)[self.ends].astype("float64")
-        frauds, genuine = caught[-1], looked_at[-1] - caught[-1]
+        looked_at = np.append(0, np.cumsum(weights[self.order])) # rows before each row
+        frauds = weights[self.frauds].sum()
+        genuine = looked_at[-1] - frauds
         if not frauds or not genuine:
             return {"auc": float("nan"), "average_precision": float("nan")}
-        new = np.diff(caught, prepend=0.0)
-        passed = np.diff(looked_at - caught, prepend=0.0)
-        auc = ((caught - new / 2) * passed).sum() / (frauds * genuine)
-        precision = np.divide(caught, looked_at, out=np.zeros_like(caught), where=looked_at > 0)
-        return {"auc": float(auc), "average_precision": float((new * precision).sum() / frauds)}
+        new = np.add.reduceat(weights[self.frauds], self.first_fraud) # frauds of each tie
+        caught, upto = np.cumsum(new), looked_at[self.ends + 1]
+        beside = upto - looked_at[self.starts] - new # genuine rows of the tie: half of them count as below
+        below = genuine - (upto - caught)
+        auc = (new * (below + beside / 2)).sum() / (frauds * genuine)
+        return {"auc": float(auc), "average_precision": float((new * caught / np.maximum(upto, 1)).sum() / frauds)}
 
 # %% ../nbs/api/55_intervals.ipynb #e9ffffe2
 class WeightedCards:
@@ -100,21 +102,22 @@ def bootstrap(
     seed: int = 0,
 ) -> pd.DataFrame: # index: draw, the first (0) of all rows as they are; columns: (model, metric), the mean over folds
     "Compute every model's figures on draws of customers and terminals."
-    parts, metric = [], f"card_precision_{k}"
-    folds = [np.flatnonzero(rows.fold == fold) for fold in sorted(set(rows.fold))]
-    for model in scores:
-        for inside in folds:
-            day, card, is_fraud = (rows[name].to_numpy()[inside] for name in ("day", "card", "is_fraud"))
-            score = scores[model].to_numpy()[inside]
-            parts.append((model, inside, WeightedRanking(is_fraud, score), WeightedCards(day, card, is_fraud, score, k)))
+    folds = []
+    for fold in sorted(set(rows.fold)):
+        inside = np.flatnonzero(rows.fold == fold)
+        day, card, is_fraud = (rows[name].to_numpy()[inside] for name in ("day", "card", "is_fraud"))
+        ranked = {model: score.to_numpy()[inside] for model, score in scores.items()}
+        parts = {model: (WeightedRanking(is_fraud, score), WeightedCards(day, card, is_fraud, score, k)) for model, score in ranked.items()}
+        folds.append((inside, parts))
 
     def figures(weights: np.ndarray) -> dict:
-        sums = {}
-        for model, inside, ranking, cards in parts:
-            values = ranking.metrics(weights[inside]) | {metric: cards.precision(weights[inside])}
-            for name, value in values.items():
-                sums.setdefault((model, name), []).append(value)
-        return {key: np.nanmean(values) if not np.isnan(values).all() else np.nan for key, values in sums.items()}
+        found = {}
+        for inside, parts in folds:
+            counts = weights[inside]
+            for model, (ranking, cards) in parts.items():
+                for name, value in (ranking.metrics(counts) | {f"card_precision_{k}": cards.precision(counts)}).items():
+                    found.setdefault((model, name), []).append(value)
+        return {key: np.nanmean(values) if not np.isnan(values).all() else np.nan for key, values in found.items()}
 
     drawn = [figures(np.ones(len(rows), dtype="int64"))]
     for weights in draw_weights([rows[name].to_numpy() for name in clusters], n_draws, seed):
@@ -131,15 +134,13 @@ def intervals(
 
 # %% ../nbs/api/55_intervals.ipynb #60386fa1
 def paired_differences(
-    drawn: pd.DataFrame, # from `bootstrap`
+    drawn: pd.DataFrame, # index: draw, the first (0) of all rows as they are; one column a model
     model: str, # that is compared with all others
-    metric: str,
 ) -> pd.DataFrame: # index: the other model; columns: difference (positive: the model is better), low, high, p_value (Holm)
     "Compare a model with each other one."
-    figures = drawn.xs(metric, axis="columns", level="metric")
-    differences = figures.rsub(figures[model], axis="index").drop(columns=model)
+    differences = drawn.rsub(drawn[model], axis="index").drop(columns=model)
     draws = differences[1:]
-    z = differences.iloc[0].abs() / draws.std()
+    z = (differences.iloc[0].abs() / draws.std()).fillna(0.0) # where all draws agree that there is none
     p_values = z.map(lambda value: 2 * NormalDist().cdf(-value))
     table = {"difference": differences.iloc[0], "low": draws.quantile(0.025), "high": draws.quantile(0.975), "p_value": holm(p_values)}
     return pd.DataFrame(table).rename_axis("compared with")

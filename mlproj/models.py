@@ -41,6 +41,7 @@ TAKES_MISSING = {"Rule", "XGBClassifier"} # estimators to which a missing number
 
 def make_estimator(
     recipe: dict, # {"estimator": a name of `ESTIMATORS`, "parameters": {…}}, optionally "categories": "native", inputs and history_days
+    threads: int | None = None, # None: as settings.ini says; changes the time, not the model
 ) -> BaseEstimator: # not fitted
     """Make the estimator that a recipe describes.
 
@@ -56,7 +57,7 @@ def make_estimator(
             raise UserError(f"params.yaml gives {name} the parameter {key!r}, which it does not have")
     estimator.set_params(**parameters)
     if "n_jobs" in estimator.get_params() and not isinstance(estimator, LogisticRegression):
-        estimator.set_params(n_jobs=load_settings().threads) # changes the time, not the model
+        estimator.set_params(n_jobs=threads or load_settings().threads)
     return estimator
 
 
@@ -88,20 +89,21 @@ def describe_inputs(
 
     Raises `UserError` for a column of neither numbers nor text, and for infinite numbers.
     """
-    kinds = {name: _kind(rows[name]) for name in features}
-    numeric = [name for name in features if kinds[name] == "numeric"]
-    scaled = {}
-    if numeric:
-        with np.errstate(invalid="ignore"): # a column without any value
-            scaler = StandardScaler().fit(_numbers(rows, numeric))
-        for name, mean, scale in zip(numeric, scaler.mean_, scaler.scale_, strict=True):
-            known = np.isfinite(mean) # else no training row has a value
-            scaled[name] = {"mean": float(f"{mean:.11e}") if known else 0.0, "scale": float(f"{scale:.11e}") if known else 1.0}
     described = []
     for name in features:
-        rest = scaled[name] if name in scaled else {"categories": sorted(rows[name].dropna().unique())}
-        described.append({"name": name, "kind": kinds[name], **rest})
+        if _kind(rows[name]) == "numeric":
+            described.append({"name": name, "kind": "numeric", **_scale(_numbers(rows, [name]))})
+        else:
+            described.append({"name": name, "kind": "categorical", "categories": sorted(rows[name].dropna().unique())})
     return described
+
+
+def _scale(numbers: np.ndarray) -> dict[str, float]: # (n_rows, 1)
+    known = numbers[~np.isnan(numbers)]
+    if not len(known):
+        return {"mean": 0.0, "scale": 1.0}
+    scaler = StandardScaler().fit(known[:, None])
+    return {"mean": float(f"{scaler.mean_[0]:.11e}"), "scale": float(f"{scaler.scale_[0]:.11e}")}
 
 
 def _kind(column: pd.Series) -> str:
@@ -113,7 +115,7 @@ def _kind(column: pd.Series) -> str:
 
 
 def _numbers(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
-    numbers = rows[names].to_numpy(dtype="float64")
+    numbers = rows[names].to_numpy(dtype="float64", copy=True)
     infinite = np.isinf(numbers).any(axis=0)
     if infinite.any():
         raise UserError(f"the feature {names[infinite.argmax()]} holds infinite values, which no model takes")
@@ -137,12 +139,11 @@ def encode_inputs(
             f"the feature {numeric[missing.argmax()]['name']} is missing in {missing.max()} of {len(rows)} rows, which "
             f"{recipe['estimator']} cannot take: give features a number as `fill` in params.yaml, or choose XGBClassifier"
         )
-    mean, scale = (np.array([item[key] for item in numeric]) for key in ("mean", "scale"))
-    blocks = [(numbers - mean) / scale]
-    for item in described:
-        if item["kind"] == "categorical":
-            blocks.append(_encode_category(rows[item["name"]], item["categories"], "categories" in recipe))
-    return np.hstack(blocks)
+    numbers -= np.array([item["mean"] for item in numeric]) # in place: history makes it the largest array there is
+    numbers /= np.array([item["scale"] for item in numeric])
+    text = [item for item in described if item["kind"] == "categorical"]
+    encoded = [_encode_category(rows[item["name"]], item["categories"], "categories" in recipe) for item in text]
+    return np.hstack([numbers, *encoded]) if text else numbers
 
 
 def _encode_category(column: pd.Series, categories: list[str], native: bool) -> np.ndarray:
@@ -246,6 +247,7 @@ def fit_model(
     rows: pd.DataFrame, # (n_rows, …) features and is_fraud
     features: list[str], # inputs, in order
     definition: str, # hash of the feature definition
+    threads: int | None = None, # as in `make_estimator`
 ) -> Model:
     """Fit a model to rows whose labels are known.
 
@@ -256,7 +258,7 @@ def fit_model(
         raise UserError(f"{', '.join(sorted(forbidden))} can never be an input of a model")
     if rows.is_fraud.nunique() < 2:
         raise UserError(f"the {len(rows)} training rows hold frauds only or none at all: choose another training week in params.yaml")
-    estimator = make_estimator(recipe)
+    estimator = make_estimator(recipe, threads)
     described = describe_inputs(rows, features)
     if recipe["estimator"] == "Rule":
         described = [item | {"mean": 0.0, "scale": 1.0} for item in described] # limits are those of the inputs as they are

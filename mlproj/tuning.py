@@ -266,9 +266,10 @@ def compare_predictions(
     by_id = {name: scored.set_index("transaction_id").score for name, scored in predictions.items()}
     scores = pd.DataFrame({name: score[known.transaction_id].to_numpy() for name, score in by_id.items()}, index=known.index)
     drawn = bootstrap(known, scores, clusters or [search.card], 1, n_draws)
-    table = 0 - paired_differences(drawn, first, "average_precision")[["difference", "high", "low"]]
+    precision = drawn.xs("average_precision", axis="columns", level="metric")
+    table = 0 - paired_differences(precision, first)[["difference", "high", "low"]]
     table.columns = ["difference", "low", "high"]
-    table.insert(0, "average precision", drawn.iloc[0].xs("average_precision", level="metric"))
+    table.insert(0, "average precision", precision.iloc[0])
     return table.rename_axis("recipe")
 
 
@@ -298,7 +299,7 @@ def accept(
     result: dict, # metrics/tuning.json
     key: str, # of the search as it would be today
 ) -> str: # what changed
-    """Write the best parameters into the recipe of their model.
+    """Write the best parameters into the recipe of their model, where they do better than its own.
 
     Raises `UserError` when the result is that of another search.
     """
@@ -316,6 +317,9 @@ def accept(
     changed = {name: value for name, value in result["best"]["parameters"].items() if parameters.get(name) != value}
     if not changed:
         return f"train.models.{model} in params.yaml has these parameters already"
+    if result["difference"]["difference"] <= 0:
+        reached, present = (result[which]["average_precision"] for which in ("best", "present"))
+        return f"the best trial reaches {reached:.4f} on validation, no more than the present recipe ({present:.4f}), which stays as it is"
     said = ", ".join(f"{name} {parameters.get(name, 'unset')} → {value}" for name, value in changed.items())
     for name, value in changed.items():
         if name in parameters:

@@ -20,13 +20,11 @@ from mlproj.explain import (
     plot_contributions,
     plot_importance,
     plot_partial_dependence,
-    reasons,
-    sentence,
-    spot_check,
-    write_spot_check,
 )
 from mlproj.features import AGGREGATES, parse_definition
 from mlproj.models import Model, fit_model
+from mlproj.spotcheck import choose_transactions, write_spot_check
+from mlproj.wording import reasons, sentence
 
 HOSTILE = ["=cmd|'/c calc'!A1", "+1", "-2", "@SUM(A1)", "\tx", "\r=1", "<script>alert(1)</script>", "a\"b,c\nd", "$\\frac$ & $1", "&lt;"]
 SIZES = {"alerts": 10, "near_misses": 10, "random": 20}
@@ -56,7 +54,7 @@ def files(tmp_path_factory):
     rows, folder = anonymous(), tmp_path_factory.mktemp("spot_check")
     model = fitted(rows)
     rows = rows.assign(score=model.predict(rows), is_fraud=rows.is_fraud.where(rows.transaction_id < 1_500))
-    chosen = spot_check(rows, 0.5, SIZES, seed=0)
+    chosen = choose_transactions(rows, 0.5, SIZES, seed=0)
     parts, _ = contributions(model, chosen)
     told = [reasons(parts.loc[place], chosen.loc[place], ANONYMOUS, 4) for place in chosen.index]
     write_spot_check(folder, chosen, ["transaction_id", "timestamp", "merchant", "amount", "v1"], told, "Spot check of <b>")

@@ -73,11 +73,13 @@ def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
     assert "trial 0" in whole and "best so far" in whole and "trial 0" not in resumed # progress, on stderr
 
 
-def write_result(project: Project) -> None:
+def write_result(project: Project, difference: float = 0.01) -> None:
     "Leave a result of today's search."
     sections = stage_parameters(project.root, "tune"), stage_parameters(project.root, "train", "xgboost")
     key = describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key
-    result = {"study": key, "model": "xgboost", "best": {"parameters": {"max_depth": 7, "learning_rate": 0.0512, "gamma": 1.5}}}
+    best = {"average_precision": 0.7, "parameters": {"max_depth": 7, "learning_rate": 0.0512, "gamma": 1.5}}
+    present = {"average_precision": best["average_precision"] - difference}
+    result = {"study": key, "model": "xgboost", "best": best, "present": present, "difference": {"difference": difference}}
     (project.root / "metrics/tuning.json").write_text(json.dumps(result))
 
 
@@ -93,6 +95,13 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     recipe = stage_parameters(project.root, "train", "xgboost")["recipe"]
     assert (recipe["parameters"]["max_depth"], recipe["parameters"]["gamma"]) == (7, 1.5)
     assert "already" in project.run("mlproj tune --accept").stdout # for what is searched is no part of the question
+
+
+def test_a_result_that_is_no_better_changes_nothing(project):
+    before = (project.root / "params.yaml").read_text()
+    write_result(project, difference=-0.01)
+    assert "reaches 0.7000 on validation, no more than the present recipe (0.7100)" in project.run("mlproj tune --accept").stdout
+    assert (project.root / "params.yaml").read_text() == before
 
 
 def test_a_result_of_another_search_is_refused(project):
@@ -150,4 +159,5 @@ def test_the_pipeline_of_its_own(project):
     project.run("rm -r .tuning && dvc repro --force --single-item tuning/dvc.yaml") # from nothing, in one go
     assert json.loads((project.root / "metrics/tuning.json").read_text()) == result
     assert "didn't change, skipping" in project.run("mlproj tune").stdout
-    assert "max_depth" in project.run("mlproj tune --accept").stdout
+    better = result["difference"]["difference"] > 0
+    assert ("max_depth" if better else "stays as it is") in project.run("mlproj tune --accept").stdout
