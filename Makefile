@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro models tune test long bench lab spark sequence readme readme-text lock
+.PHONY: help repro models explore tune test long bench lab spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ models: $(READY)
 	@dvc repro features
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@//p' | tac \
 		| xargs -P 2 -I {} dvc --wait-for-lock repro --single-item train@{} backtest@{} 2>&1 | grep --line-buffered -v '^$$\|^To \|^Use \|^	'
+
+explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
+	@mlproj explore
 
 tune: $(READY) ## search for better parameters of the model named under tune in params.yaml; stop it and go on as you like
 	@mlproj data

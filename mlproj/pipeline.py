@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['notebook_defaults', 'stage_parameters', 'check_parameters', 'normalise', 'find_leaks', 'kernel_environment',
-           'StageFailed', 'report_path', 'run_stage']
+           'StageFailed', 'report_path', 'run_notebook', 'run_stage']
 
 # %% ../nbs/api/80_pipeline.ipynb #dd93a6fc
 import ast
@@ -152,7 +152,7 @@ def kernel_environment(
 
 
 class StageFailed(Exception):
-    "A stage stopped; the message says why, and `report` is the notebook as far as it came."
+    "A notebook stopped; the message says why, and `report` is the notebook as far as it came."
     def __init__(self, message: str, report: Path):
         super().__init__(message)
         self.report = report
@@ -167,24 +167,17 @@ def report_path(
     return root / "reports" / (f"{stage}.ipynb" if model is None else f"{stage}/{model}.ipynb")
 
 # %% ../nbs/api/80_pipeline.ipynb #27217b3a
-def run_stage(
-    root: Path, # the project's root
-    stage: str,
-    model: str | None = None, # for a stage that runs once a model
-) -> Path: # the executed notebook, in reports/
-    """Run a stage: execute its notebook with its parameters, and keep it.
+def run_notebook(
+    source: Path, # the notebook
+    parameters: dict, # that it is given; {} for one without
+    root: Path, # the project's root, where it runs
+    kept: Path, # where the executed notebook goes
+    failed: Path, # where it goes when it stopped
+) -> Path: # `kept`
+    """Execute a notebook and keep it, without anything that differs between two runs.
 
-    Raises `UserError`, before anything runs, when there is no such stage or its parameters do not fit, and `StageFailed` when it
-    stopped: with one sentence for a user's mistake, with the traceback for anything else.
+    Raises `StageFailed` when it stopped: with one sentence for a user's mistake, with the traceback for anything else.
     """
-    source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
-    if not source.is_file():
-        stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))
-        raise UserError(f"there is no stage {stage!r}; there are: {', '.join(stages)}")
-    parameters = stage_parameters(root, stage, model)
-    check_parameters(parameters, notebook_defaults(nbformat.read(source, as_version=4), source.name), stage)
-    report = report_path(root, stage, model)
-    failed = root / "reports" / "failed" / report.relative_to(root / "reports")
     with tempfile.TemporaryDirectory() as folder:
         executed, message = Path(folder) / source.name, None
         try:
@@ -195,10 +188,10 @@ def run_stage(
             message = "its kernel died, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
         notebook = normalise(nbformat.read(executed, as_version=4))
         if message is None and (leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder])):
-            message = f"{stage} cannot be reproduced elsewhere: {leaks[0]}"
+            message = f"{source.stem} cannot be reproduced elsewhere: {leaks[0]}"
     if message is not None:
         raise StageFailed(message, _keep(notebook, failed))
-    return _keep(notebook, report)
+    return _keep(notebook, kept)
 
 # %% ../nbs/api/80_pipeline.ipynb #0bb030e8
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
@@ -222,3 +215,22 @@ def _keep(notebook: nbformat.NotebookNode, place: Path) -> Path:
     half_written = place.with_name(f".{place.name}.{os.getpid()}")
     nbformat.write(notebook, half_written)
     return half_written.replace(place)
+
+# %% ../nbs/api/80_pipeline.ipynb #0435ecb1
+def run_stage(
+    root: Path, # the project's root
+    stage: str,
+    model: str | None = None, # for a stage that runs once a model
+) -> Path: # the executed notebook, in reports/
+    """Run a stage: execute its notebook with its parameters, and keep it.
+
+    Raises `UserError`, before anything runs, when there is no such stage or its parameters do not fit, and `StageFailed` when it stopped.
+    """
+    source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
+    if not source.is_file():
+        stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+        raise UserError(f"there is no stage {stage!r}; there are: {', '.join(stages)}")
+    parameters = stage_parameters(root, stage, model)
+    check_parameters(parameters, notebook_defaults(nbformat.read(source, as_version=4), source.name), stage)
+    report = report_path(root, stage, model)
+    return run_notebook(source, parameters, root, report, root / "reports" / "failed" / report.relative_to(root / "reports"))

@@ -1,6 +1,7 @@
 """What the files of the project promise each other."""
 
 import ast
+import copy
 import importlib.metadata
 import json
 import re
@@ -16,7 +17,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from mlproj.pipeline import notebook_defaults, stage_parameters
+from mlproj.pipeline import find_leaks, normalise, notebook_defaults, stage_parameters
 from mlproj.transactions import REQUIRED
 from mlproj.versions import hash_folder
 
@@ -24,6 +25,7 @@ PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
 PIPELINES = [ROOT / "dvc.yaml", ROOT / "tuning/dvc.yaml", ROOT / "sequence/dvc.yaml"]
 STAGES = {name: stage for path in PIPELINES for name, stage in YAML(typ="safe", pure=True).load(path)["stages"].items()}
 NOTEBOOKS = sorted((ROOT / "nbs/pipeline").glob("*.ipynb"))
+EXPLORATIONS = sorted((ROOT / "nbs/explore").glob("*.ipynb"))
 
 
 def imported_modules(source: str) -> set[str]:
@@ -65,6 +67,16 @@ def test_a_notebook_has_the_parameters_of_params_yaml_as_defaults(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_stage_notebook_is_committed_without_outputs(path):
     assert not any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells)
+
+
+@pytest.mark.parametrize("path", EXPLORATIONS, ids=lambda path: path.stem)
+def test_an_exploration_is_committed_with_clean_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert outputs and not any(output.output_type == "error" for output in outputs)
+    assert normalise(copy.deepcopy(notebook)) == notebook, f"it has counts, times or ids: run `mlproj explore {path.stem}`"
+    assert not find_leaks(notebook, [str(ROOT), "/home/", "/root/", "/tmp/", "/usr/", "/mnt/", "/opt/"])
+    assert path.stat().st_size <= 1_000_000
 
 
 def test_every_stage_and_section_has_its_notebook():

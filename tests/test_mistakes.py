@@ -145,3 +145,23 @@ def test_a_simulator_that_makes_another_version(project):
     assert "the simulator made version" in message(project.run("mlproj data", fails=True))
     assert not (project.root / "data").exists()
     assert not list(project.root.glob(".data-*"))
+
+
+def test_explorations_that_fail_stay_as_they_were(project):
+    path = project.root / "nbs/explore/10_look.ipynb"
+    metadata = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    sources = ["'as far as it came'", "from mlproj.explore import made\nmade('prepared/transactions.parquet').name"]
+    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
+    nbformat.write(nbformat.v4.new_notebook(metadata=metadata, cells=cells), path)
+    project.run("mlproj explore 10_look")
+    executed = path.read_bytes()
+    assert b"as far as it came" in executed and b"transactions.parquet" in executed
+    project.run("mlproj explore 10_look")
+    assert path.read_bytes() == executed
+    project.run("rm -r prepared")
+    done = project.run("mlproj explore 10_look", fails=True)
+    assert "10_look stopped: prepared/transactions.parquet is absent: `make repro` makes it" in message(done)
+    assert done.stderr.splitlines()[-1] == "reports/failed/explore/10_look.ipynb"
+    assert "as far as it came" in (project.root / "reports/failed/explore/10_look.ipynb").read_text()
+    assert path.read_bytes() == executed
+    assert "there is no notebook 'look' in nbs/explore" in message(project.run("mlproj explore look", fails=True))
