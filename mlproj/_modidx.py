@@ -179,6 +179,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mlproj.explore': { 'mlproj.explore.Scope': ('api/explore.html#scope', 'mlproj/explore.py'),
                                 'mlproj.explore.find_explorations': ('api/explore.html#find_explorations', 'mlproj/explore.py'),
                                 'mlproj.explore.made': ('api/explore.html#made', 'mlproj/explore.py'),
+                                'mlproj.explore.open_prepared': ('api/explore.html#open_prepared', 'mlproj/explore.py'),
                                 'mlproj.explore.read_scope': ('api/explore.html#read_scope', 'mlproj/explore.py'),
                                 'mlproj.explore.run_exploration': ('api/explore.html#run_exploration', 'mlproj/explore.py')},
             'mlproj.export': {'mlproj.export.booster_to_onnx': ('api/export.html#booster_to_onnx', 'mlproj/export.py')},
