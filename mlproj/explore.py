@@ -71,8 +71,9 @@ WITH known AS (
     WHERE fraud.is_fraud = 1
 )
 SELECT *,
-    CASE WHEN place IS NOT NULL THEN row_number() OVER (PARTITION BY card, place ORDER BY timestamp, transaction_id) = 1 END AS new_place,
     row_number() OVER (PARTITION BY card ORDER BY timestamp, transaction_id) - 1 AS n_earlier,
+    CASE WHEN place IS NOT NULL
+        THEN row_number() OVER (PARTITION BY card, place ORDER BY timestamp, transaction_id) - 1 END AS n_earlier_there,
     avg(steps) OVER (
         PARTITION BY card ORDER BY timestamp, transaction_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) / {unit} AS usual_amount,
@@ -87,8 +88,8 @@ def open_prepared(
 ) -> duckdb.DuckDBPyConnection: # with the views transactions (amount in units of the currency, steps in whole ones) and context
     """Open the prepared transactions for questions.
 
-    `context` has, beside the columns of `transactions`: new_place (the card's first transaction there), n_earlier (the card's earlier
-    transactions) and usual_amount (their mean), known_fraud (a fraud at the place became known in the 30 days before).
+    `context` has, beside the columns of `transactions`: n_earlier (the card's earlier transactions) and usual_amount (their mean),
+    n_earlier_there (those of them at this place), known_fraud (a fraud at the place became known in the 30 days before).
     """
     engine = connect()
     engine.read_parquet(path, table_name="prepared")

@@ -66,14 +66,18 @@ def rate_intervals(
 # %% ../nbs/api/57_rates.ipynb #816844ea
 def rate_differences(
     drawn: pd.DataFrame, # from `draw_rates`, of questions whose groups are False and True
-) -> pd.DataFrame: # index: question; columns: flagged, other (rates), difference, low, high, ratio, p_value, corrected (Holm)
-    "Compare the transactions that each flag marks with the others."
+) -> pd.DataFrame: # index: question
+    """Compare the transactions that each flag marks with the others.
+
+    The columns are flagged and other (rates), difference with low and high, ratio with ratio_low and ratio_high, p_value and corrected
+    (the same by Holm's method).
+    """
     flagged, other = (drawn.xs(value, axis="columns", level="group") for value in (True, False))
-    differences = flagged - other
-    draws = differences[1:]
-    z = differences.iloc[0].abs() / draws.std()
+    differences, ratios = flagged - other, flagged / other
     table = pd.DataFrame({"flagged": flagged.iloc[0], "other": other.iloc[0], "difference": differences.iloc[0]})
-    table = table.assign(low=draws.quantile(0.025), high=draws.quantile(0.975), ratio=table.flagged / table.other)
+    table = table.join(intervals(differences)[["low", "high"]]).assign(ratio=ratios.iloc[0])
+    table = table.join(intervals(ratios)[["low", "high"]].add_prefix("ratio_"))
+    z = differences.iloc[0].abs() / differences[1:].std()
     table["p_value"] = z.map(lambda value: 2 * NormalDist().cdf(-value))
     return table.assign(corrected=holm(table.p_value))
 
