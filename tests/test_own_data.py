@@ -178,6 +178,7 @@ def test_from_a_strange_file_to_a_comparison(empty, name):
     bring_in(empty, WRITERS[name], SECTIONS)
     empty.run("dvc repro")
     assert "logistic" in empty.run("mlproj report").stdout
+    empty.run("mlproj explore 10_brief 20_data 30_fraud 40_hypotheses")
 
 
 def test_a_changed_table_of_attributes_runs_prepare_again(project):

@@ -1,0 +1,16 @@
+"""The notebooks of nbs/explore run on a world that they were not written for, and leave the same bytes twice."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["10_brief", "20_data", "30_fraud", "40_hypotheses"])
+def test_an_exploration_runs_on_another_world(project, name):
+    path = project.root / f"nbs/explore/{name}.ipynb"
+    committed = path.read_bytes()
+    project.run(f"mlproj explore {name}")
+    executed = path.read_bytes()
+    assert executed != committed
+    project.run(f"mlproj explore {name}")
+    assert path.read_bytes() == executed
