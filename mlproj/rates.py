@@ -76,7 +76,8 @@ def rate_differences(
     differences, ratios = flagged - other, flagged / other
     table = pd.DataFrame({"flagged": flagged.iloc[0], "other": other.iloc[0], "difference": differences.iloc[0]})
     table = table.join(intervals(differences)[["low", "high"]]).assign(ratio=ratios.iloc[0])
-    table = table.join(intervals(ratios)[["low", "high"]].add_prefix("ratio_"))
+    low, high = (ratios[1:].quantile(share, interpolation="nearest") for share in (0.025, 0.975)) # a draw may have no other fraud
+    table = table.assign(ratio_low=low, ratio_high=high)
     z = differences.iloc[0].abs() / differences[1:].std()
     table["p_value"] = z.map(lambda value: 2 * NormalDist().cdf(-value))
     return table.assign(corrected=holm(table.p_value))
