@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro models explore tune test long bench lab spark sequence readme readme-text lock
+.PHONY: help repro models explore hooks tune test long bench lab spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,8 +38,14 @@ test: $(READY) ## run every test: the library's notebooks, then tests/
 long: $(READY) .venv/spark ## run the tests that take many minutes
 	@pytest -m long -n 0
 
-lab: $(READY) ## open JupyterLab with the project's kernel
-	@JUPYTER_PREFER_ENV_PATH=1 jupyter lab nbs/index.ipynb
+lab: hooks ## open JupyterLab on the page that says where to begin
+	@JUPYTER_PREFER_ENV_PATH=1 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" IPYTHONDIR="$(CURDIR)/.jupyter/ipython" \
+		jupyter lab --ServerApp.root_dir="$(CURDIR)" nbs/explore/00_start.ipynb
+
+hooks: $(READY) ## merge and show notebooks cell by cell, in this clone's git
+	@git config merge.notebook.name "notebooks, cell by cell"
+	@git config merge.notebook.driver '"$(BIN)/nbdev-merge" %O %A %B %P'
+	@git config diff.notebook.command '"$(BIN)/nbdev-diff-driver"'
 
 bench: $(READY) ## measure speed and memory against peers; takes ten minutes, 4 GB of memory and 6 GB of disk
 	@python -m benchmarks
@@ -68,7 +74,7 @@ readme: $(READY) ## remake README.md from nbs/index.ipynb
 # The notebook lies a folder below the root, so its links differ by that.
 readme-text: $(READY)
 	@set -o pipefail; jupyter nbconvert --execute --to markdown --no-input --stdout --log-level ERROR nbs/index.ipynb \
-		| sed -E 's@\]\((api|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
+		| sed -E 's@\]\((api|explore|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
 
 # The versions for Python 3.11 first, then the same ones for every later Python and system: uv would otherwise choose by Python.
 # Left out: NCCL, half a gigabyte for several GPUs at once; rfc3987-syntax, a second at every start for checks that nothing here needs.
