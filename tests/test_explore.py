@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ["10_brief", "20_data", "30_fraud", "40_hypotheses"])
+@pytest.mark.parametrize("name", ["10_brief", "20_data", "30_fraud", "40_hypotheses", "50_segments", "60_drift", "70_errors"])
 def test_an_exploration_runs_on_another_world(project, name):
     path = project.root / f"nbs/explore/{name}.ipynb"
     committed = path.read_bytes()
@@ -14,3 +14,11 @@ def test_an_exploration_runs_on_another_world(project, name):
     assert executed != committed
     project.run(f"mlproj explore {name}")
     assert path.read_bytes() == executed
+
+
+@pytest.mark.parametrize("name", ["80_experiments", "90_own_data"])
+def test_an_exploration_with_a_world_of_its_own_leaves_what_is_committed(project, name):
+    path = project.root / f"nbs/explore/{name}.ipynb"
+    committed = path.read_bytes()
+    project.run(f"mlproj explore {name}")
+    assert path.read_bytes() == committed
