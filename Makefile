@@ -7,10 +7,10 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro models explore hooks tune test long bench lab spark sequence readme readme-text lock
+.PHONY: help repro models explore hooks tune test long bench lab docs docs-serve spark sequence readme readme-text lock
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # DVC runs stage after stage, each on one core for much of its time. Models do not wait for each other: they go two at a time, where any has to go at all.
 repro: $(READY) ## make the data, run the pipeline, print the comparison
@@ -46,6 +46,12 @@ hooks: $(READY) ## merge and show notebooks cell by cell, in this clone's git
 	@git config merge.notebook.name "notebooks, cell by cell"
 	@git config merge.notebook.driver '"$(BIN)/nbdev-merge" %O %A %B %P'
 	@git config diff.notebook.command '"$(BIN)/nbdev-diff-driver"'
+
+docs: $(READY) ## make the site, _docs/, from what `make repro` left
+	@python docs/build.py
+
+docs-serve: docs ## show the site on http://127.0.0.1:8000
+	@python -m http.server --bind 127.0.0.1 --directory _docs 8000
 
 bench: $(READY) ## measure speed and memory against peers; takes ten minutes, 4 GB of memory and 6 GB of disk
 	@python -m benchmarks

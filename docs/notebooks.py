@@ -1,0 +1,53 @@
+"""What every notebook goes through on its way to a page."""
+
+import re
+from pathlib import Path
+
+import nbformat
+from links import relink
+
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+
+
+def as_page(
+    notebook: nbformat.NotebookNode,
+    source: str, # where it comes from, relative to the project's root
+    root: Path,
+) -> nbformat.NotebookNode: # the same, changed
+    "Make links lead from page to page, and say in words what each picture shows."
+    heading = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = (HEADING.findall(cell.source) or [heading])[-1]
+            cell.source = relink(cell.source, source, root)
+        elif any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            cell.metadata["mystnb"] = {"image": {"alt": picture_words(cell.source, heading)}}
+    return notebook
+
+
+def picture_words(
+    code: str, # that draws it
+    heading: str, # that it stands under
+) -> str:
+    "Describe a picture by the title that it is drawn with, and by the heading above it."
+    titles = re.findall(r'title=f?"([^"{}]+)"', code)
+    words = " and ".join(titles) or heading
+    return f"Plot: {words}" + (f" ({heading})" if titles and heading not in words else "")
+
+
+def tag(
+    cell: nbformat.NotebookNode,
+    name: str, # of MyST-NB, such as hide-input
+) -> nbformat.NotebookNode: # the same cell
+    "Tag a cell."
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), name]
+    return cell
+
+
+def markdown(source: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(source)
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)

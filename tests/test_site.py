@@ -1,0 +1,168 @@
+"""The site in a browser, every page, wide and narrow, light and dark. `make docs` makes it, `pytest -m site` runs this."""
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+from conftest import ROOT, Project
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402
+from bs4 import BeautifulSoup  # noqa: E402
+
+pytestmark = pytest.mark.site
+
+SITE = ROOT / "_docs"
+SCREENSHOTS = ROOT / "_site/screenshots"  # the front page, a report and a page of the reference, for a person to look at
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+SHOWN = ["index.html", "pipeline/compare.html", "api/features.html"]
+LOOKS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+}
+ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+
+
+@pytest.fixture(scope="module")
+def address():
+    "The site, served on this machine."
+    if not PAGES:
+        pytest.skip("there is no site: `make docs` makes it")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    "The system's browser."
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=path, args=ALONE.split())
+        yield browser
+        browser.close()
+
+
+class Visit:
+    "A page that was opened, and what went wrong meanwhile."
+
+    def __init__(self, browser, address: str, look: str):
+        self.page = browser.new_context(**LOOKS[look]).new_page()
+        self.address, self.wrong = address, []
+        self.page.on("console", lambda said: self.wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+        self.page.on("requestfailed", lambda request: self.wrong.append(f"not loaded: {request.url}"))
+        self.page.on("response", lambda answer: self.wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+        self.page.on("request", self.stays)
+
+    def stays(self, request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.wrong.append(f"leaves the machine: {request.url}")
+
+    def open(self, path: str):
+        self.page.goto(f"{self.address}/{path}", wait_until="load")
+        return self.page
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", PAGES or ["index.html"])
+def test_page(browser, address, path, look):
+    visit = Visit(browser, address, look)
+    page = visit.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window"
+    for picture in page.locator("article img").all():
+        assert len(picture.get_attribute("alt") or "") > 5, f"no words for {picture.get_attribute('src')}"
+    found = Axe().run(page, options={"preload": False}).response["violations"] # or axe itself would fetch style sheets
+    faults = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert not faults, [(fault["id"], fault["nodes"][0]["html"][:300]) for fault in faults]
+    if path in SHOWN:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{path.removesuffix('.html').replace('/', '-')}-{look}.png")
+    page.context.close()
+    assert not visit.wrong
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_search_finds_average_precision(browser, address, look):
+    visit = Visit(browser, address, look)
+    page = visit.open("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("average precision")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    page.wait_for_function("document.querySelectorAll('#search-results li').length > 5")
+    titles = page.locator("#search-results li > a").all_inner_texts()
+    assert any("lossary" in title or "average precision" in title for title in titles), titles
+    assert not visit.wrong
+
+
+def test_links_lead_somewhere():
+    if not PAGES:
+        pytest.skip("there is no site: `make docs` makes it")
+    pages = {path: BeautifulSoup((SITE / path).read_text(), "html.parser") for path in PAGES}
+    names = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
+    broken = []
+    for path, page in pages.items():
+        for tag in page.find_all(["a", "img", "script", "link"]):
+            url = urlparse(tag.get("href") or tag.get("src") or "")
+            if url.scheme or url.netloc or not (url.path or url.fragment):
+                continue
+            target = os.path.normpath(Path(path).parent / unquote(url.path)) if url.path else path
+            there = (SITE / target).is_file() if target not in names else not url.fragment or unquote(url.fragment) in names[target]
+            if not there:
+                broken.append(f"{path}: {url.geturl()}")
+    assert not broken
+
+
+def figures(site: Path) -> list[str]:
+    "The cells of the tables of the front page that hold a measured figure."
+    found = []
+    for table in BeautifulSoup((site / "index.html").read_text(), "html.parser").select(".cell_output table"):
+        heads = [head.text for head in table.find_all("th")]
+        for row in table.select("tbody tr"):
+            cells = [cell.text for cell in row.find_all("td")]
+            found += [cell for head, cell in zip(heads, cells, strict=True) if head != "model" and "published" not in head and cell != "–"]
+    return found
+
+
+def test_every_figure_of_the_front_page_is_read_from_metrics(address, tmp_path):
+    copy = Project(tmp_path / "copy")
+    copy.root.mkdir()
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        (copy.root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy.root / name, follow_symlinks=False)
+    for made in ("prepared", "features", "models", "predictions", "reports"):
+        (copy.root / made).symlink_to(ROOT / made)
+    shutil.copytree(ROOT / "_proc", copy.root / "_proc") # what nbdev made, which takes half the time
+    for name in ("compare", "savings"):
+        path = copy.root / f"metrics/{name}.json"
+        path.write_text(json.dumps(halved(json.loads(path.read_text()))))
+    copy.run(f"git init --quiet && {sys.executable} docs/build.py")
+    before, after = figures(SITE), figures(copy.root / "_docs")
+    assert len(before) == len(after) > 30
+    same = [one for one, other in zip(before, after, strict=True) if one == other]
+    assert not same
+
+
+def halved(value: object) -> object:
+    "The same metrics, every number half as large."
+    if isinstance(value, dict):
+        return {key: halved(inner) for key, inner in value.items()}
+    return value / 2 if isinstance(value, int | float) else value
