@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("name", ["10_brief", "20_data", "30_fraud", "40_hypotheses", "50_segments", "60_drift", "70_errors"])
