@@ -22,6 +22,11 @@ SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", r
 MODELS = ["logistic", "tree_depth_2"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    "Put the tests that need the small project first: while one process makes it, another runs the others."
+    items.sort(key=lambda item: "finished" not in item.fixturenames)
+
+
 class Project:
     "A folder with a project in it, and a shell there."
 
