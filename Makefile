@@ -31,7 +31,7 @@ tune: $(READY) ## search for better parameters of the model named under tune in 
 	@mlproj data
 	@mlproj tune
 
-test: $(READY) ## run every test: the library's notebooks, then tests/
+test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
