@@ -22,7 +22,7 @@ repro: $(READY) ## make the data, run the pipeline, print the comparison
 models: $(READY)
 	@dvc repro features
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@//p' | tac \
-		| xargs -P 2 -I {} dvc --wait-for-lock repro --single-item train@{} backtest@{} 2>&1 | grep --line-buffered -v '^$$\|^To \|^Use \|^	'
+		| xargs -P 2 -I {} dvc --wait-for-lock repro --single-item train@{} backtest@{} 2>&1 | sed -u '/^$$/d; /^To /d; /^Use /d; /^	/d'
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
 	@mlproj explore
@@ -44,8 +44,8 @@ lab: hooks ## open JupyterLab on the page that says where to begin
 
 hooks: $(READY) ## merge and show notebooks cell by cell, in this clone's git
 	@git config merge.notebook.name "notebooks, cell by cell"
-	@git config merge.notebook.driver '"$(BIN)/nbdev-merge" %O %A %B %P'
-	@git config diff.notebook.command '"$(BIN)/nbdev-diff-driver"'
+	@git config merge.notebook.driver 'if test -x "$(BIN)/nbdev-merge"; then "$(BIN)/nbdev-merge" %O %A %B %P; else git merge-file %A %O %B; fi'
+	@git config diff.notebook.command 'show() { if test -x "$(BIN)/nbdev-diff-driver"; then "$(BIN)/nbdev-diff-driver" "$$@"; else diff -u "$$2" "$$5" || true; fi; }; show'
 
 docs: $(READY) ## make the site, _docs/, from what `make repro` left
 	@python docs/build.py

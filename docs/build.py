@@ -34,7 +34,7 @@ def front_page(root: Path) -> nbformat.NotebookNode:
         before, found, rest = cell.source.partition("```mermaid\n")
         if found:
             cell.source = f"{before}```{{raw}} html\n{draw(root)}\n```{rest.partition('```')[2]}"
-    made_from = describe(lineage(root, recorded(root / "dvc.lock")["reports/compare.ipynb"]))
+    made_from = describe(lineage(root, recorded(root, root / "dvc.lock")["reports/compare.ipynb"]))
     contents = (root / "docs/contents.md").read_text()
     notebook.cells[1:1] = [markdown(made_from), markdown(contents)]
     return as_page(notebook, "nbs/index.ipynb", root)

@@ -20,7 +20,12 @@ def as_page(
         if cell.cell_type == "markdown":
             heading = (HEADING.findall(cell.source) or [heading])[-1]
             cell.source = relink(cell.source, source, root)
-        elif any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            continue
+        shown = [output.data for output in cell.get("outputs", []) if "data" in output]
+        for data in shown:
+            if "text/markdown" in data:
+                data["text/markdown"] = relink(data["text/markdown"], source, root)
+        if any("image/png" in data for data in shown):
             cell.metadata["mystnb"] = {"image": {"alt": picture_words(cell.source, heading)}}
     return notebook
 

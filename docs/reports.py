@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
 from notebooks import as_page, markdown, tag, write
 from ruamel.yaml import YAML
 
@@ -14,10 +16,19 @@ from mlproj.settings import UserError
 TITLES = {"data_version": "data version", "definition": "definition of the features"}
 
 
-def recorded(lock: Path) -> dict[str, dict[str, str]]: # {report: {path that its stage read or wrote: MD5}}, relative to the root
+@cache
+def stage_names(root: Path) -> set[str]:
+    "List the stages that there are now: dvc.lock keeps those of models that left."
+    with Repo(str(root)) as repo:
+        return {stage.name for stage in repo.index.stages if isinstance(stage, PipelineStage)}
+
+
+def recorded(root: Path, lock: Path) -> dict[str, dict[str, str]]: # {report: {path that its stage read or wrote: MD5}}
     "Read from a dvc.lock which notebooks its stages left."
     found = {}
-    for stage in YAML(typ="safe", pure=True).load(lock)["stages"].values():
+    for name, stage in YAML(typ="safe", pure=True).load(lock)["stages"].items():
+        if name not in stage_names(root):
+            continue
         files = {entry["path"]: entry["md5"] for entry in stage.get("deps", []) + stage["outs"]}
         found |= {path: files for path in files if path.startswith("reports/")}
     return found
@@ -28,10 +39,14 @@ def read_report(root: Path, report: str, files: dict[str, str]) -> nbformat.Note
 
     Raises `UserError` when it is not the one that dvc.lock records.
     """
-    path = root / report
-    if not path.exists() or hashlib.md5(path.read_bytes()).hexdigest() != files[report]:
+    if not is_recorded(root, report, files):
         raise UserError(f"{report} is not the one that dvc.lock records: `make repro` makes it, then run `make docs` again")
-    return nbformat.read(path, as_version=4)
+    return nbformat.read(root / report, as_version=4)
+
+
+def is_recorded(root: Path, report: str, files: dict[str, str]) -> bool:
+    path = root / report
+    return path.exists() and hashlib.md5(path.read_bytes()).hexdigest() == files[report]
 
 
 def lineage(root: Path, files: dict[str, str]) -> dict[str, list[str]]: # {data_version or definition: what the tables say}
@@ -88,9 +103,9 @@ def not_run_page(notebook: nbformat.NotebookNode, stage: str) -> nbformat.Notebo
 
 def gather_reports(root: Path, site: Path) -> None:
     "Write a page for each report, in the order of the pipeline; of stages outside of it that were not run, the notebook as it is."
-    runs = recorded(root / "dvc.lock")
+    runs = recorded(root, root / "dvc.lock")
     for lock in sorted(root.glob("*/dvc.lock")):
-        runs |= {report: files for report, files in recorded(lock).items() if (root / report).exists()}
+        runs |= {report: files for report, files in recorded(root, lock).items() if is_recorded(root, report, files)}
     stages = {}
     for report, files in runs.items():
         stage, *model = Path(report).relative_to("reports").with_suffix("").parts

@@ -34,10 +34,12 @@ def backtest(
         if tested.empty:
             raise UserError(f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml")
         trained_on = rows[train_rows(rows, fold, recipe.get("history_days"))]
-        model = fit_model(recipe, trained_on, features, definition, threads=1)
+        model = fit_model(recipe, trained_on, features, definition, threads // workers)
         return tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested))
 
-    with ThreadPoolExecutor(load_settings().threads) as pool:
+    threads = load_settings().threads
+    workers = min(threads, 2) # each holds the history of its fold in memory
+    with ThreadPoolExecutor(workers) as pool:
         return pd.concat(tqdm(pool.map(score, folds), desc="folds", total=len(folds), disable=None), ignore_index=True)
 
 # %% ../nbs/api/70_backtest.ipynb #7e0073d2

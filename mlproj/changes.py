@@ -78,12 +78,12 @@ def read_plots(
     "Read the points of all plots of a revision."
     files = DVCFileSystem(str(root), rev=None if revision == WORKSPACE else revision)
     plots = {}
-    for definition in YAML(typ="safe", pure=True).load(files.read_text("dvc.yaml")).get("plots", []):
+    for definition in YAML(typ="safe", pure=True).load(files.read_text("/dvc.yaml")).get("plots", []):
         for title, options in definition.items():
             plots[title] = {}
             for path, y in options["y"].items():
-                if files.exists(path):
-                    with files.open(path) as file:
+                if files.exists(f"/{path}"):
+                    with files.open(f"/{path}") as file:
                         plots[title][Path(path).stem] = pd.read_csv(file)[[options["x"], y]]
     return plots
 

@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 
 from .engine import connect
-from .pipeline import run_notebook, stage_parameters
+from .pipeline import StageFailed, run_notebook, stage_parameters
 from .settings import UserError, project_root
 from .splits import prequential_folds
 
@@ -120,6 +120,10 @@ def run_exploration(
 ) -> Path: # the same, with its new outputs
     """Run a notebook and put it, with its outputs, in its own place.
 
-    Raises `StageFailed` when it stopped; then its place holds what it held.
+    Raises `StageFailed` when it stopped, or was saved while it ran; then its place holds what it held.
     """
-    return run_notebook(source, {}, root, source, root / "reports" / "failed" / "explore" / source.name)
+    before, aside = source.read_bytes(), root / "reports" / "failed" / "explore" / source.name
+    executed = run_notebook(source, {}, root, aside, aside)
+    if source.read_bytes() != before:
+        raise StageFailed("it was saved while it ran: run it again", executed)
+    return executed.replace(source)

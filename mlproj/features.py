@@ -294,12 +294,18 @@ def read_features(
     end: pd.Timestamp, # first moment after the last, UTC
     names: list[str], # of the features
 ) -> pd.DataFrame: # columns of both; the transaction's amount in cents is `amount_cents`
-    "Read the transactions of a span of time with some of their features."
+    """Read the transactions of a span of time with some of their features.
+
+    Raises `UserError` when the features are those of other transactions.
+    """
     span = pq.read_table(prepared, filters=[("timestamp", ">=", start), ("timestamp", "<", end)]).sort_by("transaction_id")
     ids = span["transaction_id"]
     within = [("transaction_id", sign, pc.min_max(ids)[bound]) for sign, bound in ((">=", "min"), ("<=", "max"))]
     made = pq.read_table(features, columns=["transaction_id", *names], filters=within) # in order of transaction_id
-    made = made.take(np.searchsorted(made["transaction_id"], ids))
+    at = np.searchsorted(made["transaction_id"], ids)
+    made = made.take(at[at < len(made)])
+    if not made["transaction_id"].equals(ids):
+        raise UserError(f"{Path(features).name} holds the features of other transactions: `dvc repro features` makes those of these")
     kept = [name for name in span.column_names if name == "amount" or name not in names] # inputs may be passed on as they are
     transactions = {("amount_cents" if name == "amount" else name): span[name] for name in kept}
     return pa.table(transactions | {name: made[name] for name in names}).to_pandas()
