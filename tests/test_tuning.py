@@ -139,7 +139,7 @@ def test_the_pipeline_of_its_own(project):
     def shrink(params: dict) -> None:
         params["backtest"].update(n_validation_folds=1)
         stopping = {"days": 7, "patience": 5, "most_trees": 20}
-        params["tune"].update(n_trials=3, stopping=stopping, fraud_weights=[5], histories=[14], n_draws=5)
+        params["tune"].update(n_trials=10, stopping=stopping, fraud_weights=[5], histories=[14], n_draws=5)
 
     project.params(shrink)
     assert "Running stage" in project.run("dvc repro").stdout # the folds changed
@@ -149,12 +149,12 @@ def test_the_pipeline_of_its_own(project):
     stopped = start(["mlproj", "tune"], project.root)
     wait_for_trials(stopped, store, 1)
     os.killpg(stopped.pid, signal.SIGINT) # Ctrl-C
-    assert stopped.wait(30) != 0 and 1 <= count_trials(store) < 3
+    assert stopped.wait(30) != 0 and 1 <= count_trials(store) < 10
     assert "Running stage 'tuning/dvc.yaml:tune'" in project.run("mlproj tune").stdout
-    assert count_trials(store) == 3
+    assert count_trials(store) == 10
     result = json.loads((project.root / "metrics/tuning.json").read_text())
     searched = stage_parameters(project.root, "tune")["space"]
-    assert result["n_trials"] == 3 and set(result["best"]["parameters"]) == {*searched, "n_estimators"}
+    assert result["n_trials"] == 10 and set(result["best"]["parameters"]) == {*searched, "n_estimators"}
 
     project.run("rm -r .tuning && dvc repro --force --single-item tuning/dvc.yaml") # from nothing, in one go
     assert json.loads((project.root / "metrics/tuning.json").read_text()) == result
