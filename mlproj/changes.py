@@ -170,7 +170,7 @@ img { max-width: 100%; }
 </html>
 """
 
-
+# %% ../nbs/api/85_changes.ipynb #9bcdbc26
 def write_changes(
     root: Path, # the project's root
     old: str, # a revision as given by a person
