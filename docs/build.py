@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 
 import nbformat
-from links import page_of, relink
-from messages import list_messages
 from nbclient import NotebookClient
-from notebooks import as_page, markdown, tag, write
-from picture import draw
-from reference import gather_reference
 from sphinx.cmd.build import main as sphinx
 from traitlets.config import Config
 
+from links import page_of, relink
+from messages import list_messages
 from mlproj.settings import UserError, project_root
+from notebooks import as_page, markdown, tag, write
+from picture import draw
+from reference import gather_reference
 from reports import describe, gather_reports, lineage, recorded
 
 TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
+
 from links import relink
 
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)

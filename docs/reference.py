@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import nbformat
-from links import page_of
 from nbdev.serve import proc_nbs
-from notebooks import as_page, markdown, tag, write
 from ruamel.yaml import YAML
+
+from links import page_of
+from notebooks import as_page, markdown, tag, write
 
 
 class Module:

@@ -7,11 +7,11 @@ from pathlib import Path
 import nbformat
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
-from notebooks import as_page, markdown, tag, write
 from ruamel.yaml import YAML
 
 from mlproj.engine import read_lineage
 from mlproj.settings import UserError
+from notebooks import as_page, markdown, tag, write
 
 TITLES = {"data_version": "data version", "definition": "definition of the features"}
 

@@ -10,7 +10,6 @@ from matplotlib.testing.compare import compare_images
 sys.path.insert(0, str(ROOT / "docs"))
 
 from messages import messages  # noqa: E402
-
 from mlproj.changes import changed_plots, draw_changes, find_revision, read_plots  # noqa: E402
 from mlproj.plots import save_figure  # noqa: E402
 
