@@ -41,8 +41,8 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-long: $(READY) .venv/spark ## run the tests that take many minutes
-	@pytest -m long -n 0
+long: $(READY) .venv/spark ## run all other tests, for an hour or two, and write down what they found
+	@pytest -m "slow or long" --junitxml=.venv/checks.xml; status=$$?; python -m benchmarks.checks .venv/checks.xml; exit $$status
 
 lab: hooks ## open JupyterLab on the page that says where to begin
 	@JUPYTER_PREFER_ENV_PATH=1 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" IPYTHONDIR="$(CURDIR)/.jupyter/ipython" \

@@ -244,6 +244,7 @@ def test_kinds_of_columns_that_only_databases_have(postgres, monkeypatch, tmp_pa
     assert row.morning == pd.Timestamp("2018-07-01 10:00") and pd.isna(row.nothing)
 
 
+@pytest.mark.long
 def test_tables_of_spark_with_hive(tmp_path, monkeypatch):
     pytest.importorskip("pyspark", reason="pyspark is not installed")
     if shutil.which("java") is None:

@@ -33,7 +33,7 @@ def add_cell(project: Project, text: str) -> None:
     nbformat.write(notebook, path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_change_works_as_printed(project):
     params = re.sub(r"^  models: \[rule.*$", f"  models: [{', '.join(MODELS)}]", (ROOT / "params.yaml").read_text(), flags=re.MULTILINE)
     (project.root / "params.yaml").write_text(params) # in the layout that the tutorial shows

@@ -22,7 +22,7 @@ def in_order(text: str) -> list[list[str]]:
     return sorted(line.split() for line in text.splitlines() if line.strip())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_commands_of_the_guide_work_as_printed(project):
     for page in ("first_experiment.md", "comparing.md"):
         for commands, printed in BLOCK.findall((GUIDE / page).read_text()):

@@ -140,7 +140,7 @@ def test_what_ipython_keeps_beside_its_settings_is_no_part_of_the_project():
     assert done.stdout.split() == ignored
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
     for stage in ("prepare", "features"):
         before = (project.root / f"nbs/pipeline/{stage}.ipynb").read_bytes()

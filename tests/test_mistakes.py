@@ -147,6 +147,7 @@ def test_a_simulator_that_makes_another_version(project):
     assert not list(project.root.glob(".data-*"))
 
 
+@pytest.mark.slow
 def test_explorations_that_fail_stay_as_they_were(project):
     path = project.root / "nbs/explore/10_look.ipynb"
     metadata = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}

@@ -160,7 +160,7 @@ def no_cards(project: Project) -> None:
     project.params(describe)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_table_without_entities_goes_through_the_pipeline(project):
     no_cards(project)
     project.run("dvc repro")

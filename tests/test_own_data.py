@@ -16,7 +16,7 @@ from conftest import Project
 from ruamel.yaml import YAML
 from test_mistakes import message
 
-pytestmark = pytest.mark.slow  # whole commands and stages on small files
+pytestmark = pytest.mark.long  # whole commands and stages on small files
 N_DAYS = 42
 
 

@@ -17,6 +17,7 @@ def test_a_second_run_runs_nothing(finished):
     assert finished.run("git status --porcelain").stdout == ""
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(finished, project):
     project.run("dvc repro --force --single-item prepare features train@tree_depth_2 backtest@tree_depth_2 compare")
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
@@ -49,7 +50,7 @@ def test_plots_are_drawn(project):
     assert (project.root / "dvc_plots/index.html").stat().st_size > 10_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_experiment_with_one_model_reruns_that_model_alone(project):
     ran = project.run("dvc exp run -S train.models.tree_depth_2.parameters.max_depth=3").stdout
     stages = ("train@tree_depth_2", "backtest@tree_depth_2", "compare", "judge", "finalize", "explain", "model_card")
@@ -59,6 +60,7 @@ def test_an_experiment_with_one_model_reruns_that_model_alone(project):
     assert "tree_depth_2" in project.run("dvc metrics diff").stdout
 
 
+@pytest.mark.slow
 def test_two_versions_of_the_data(project):
     first = hash_folder(project.root / "data")
     project.run("mlproj data add --days 30")

@@ -110,7 +110,7 @@ def test_figures_of_other_data_are_not_shown(finished):
     assert "No sequence model was judged" in shown(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_pipeline_runs_twice_alike_and_its_figures_are_shown(project):
     pytest.importorskip("torch", reason=NO_TORCH)
     project.params(lambda params: params["sequence"].update(top_k=10))

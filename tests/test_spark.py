@@ -60,15 +60,15 @@ def cluster(tmp_path_factory):
             process.wait(timeout=30)
 
 
-def test_histories_on_a_cluster_equal_those_here(cluster, tmp_path, monkeypatch):
+@pytest.mark.parametrize("giant", [mlproj.batch.GIANT, pytest.param(1, marks=pytest.mark.long)], ids=["by frames", "by ledger"])
+def test_histories_on_a_cluster_equal_those_here(cluster, tmp_path, monkeypatch, giant):
     drawn = random.Random(0)
     lengths = [1, 5, 25, 25, 40, 40, 60, 60]
     histories = [[{name: drawn.choice(values) for name, values in CHOICES.items()} for _ in range(length)] for length in lengths]
     transactions, served = serve(histories)
+    monkeypatch.setattr(mlproj.batch, "GIANT", giant)
     spark = connect_backend()
     try:
-        assert_equal(by_batch(spark, transactions, tmp_path), served)
-        monkeypatch.setattr(mlproj.batch, "GIANT", 1)
         assert_equal(by_batch(spark, transactions, tmp_path), served)
     finally:
         spark.disconnect()

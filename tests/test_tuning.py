@@ -58,6 +58,7 @@ def wait_for_trials(process: subprocess.Popen, store: Path, n: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
     search = [sys.executable, "-c", SEARCH]
     whole = start([*search, tmp_path / "whole.db"], finished.root, MLPROJ_ENGINE_THREADS="1").communicate()[0]
@@ -104,6 +105,7 @@ def test_a_result_that_is_no_better_changes_nothing(project):
     assert (project.root / "params.yaml").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_result_of_another_search_is_refused(project):
     def refusal() -> str:
         done = project.run("mlproj tune --accept", fails=True)
@@ -122,6 +124,7 @@ def test_a_result_of_another_search_is_refused(project):
     assert "takes a model of XGBClassifier" in refusal()
 
 
+@pytest.mark.long
 def test_a_search_begins_anew_with_other_features(project):
     sections = stage_parameters(project.root, "tune"), stage_parameters(project.root, "train", "xgboost")
     key = describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key
@@ -134,7 +137,7 @@ def test_a_search_begins_anew_with_other_features(project):
         describe_search(project.root, *sections, stage_parameters(project.root, "backtest"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pipeline_of_its_own(project):
     def shrink(params: dict) -> None:
         params["backtest"].update(n_validation_folds=1)

@@ -1,0 +1,27 @@
+"""Sum up what `make long` found, as pytest's `--junitxml` writes it, in checks.json: `python -m benchmarks.checks FILE.xml`."""
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+from benchmarks.process import ROOT
+from mlproj.engine import write_json
+
+
+def outcome(case: ElementTree.Element) -> str:
+    found = {child.tag for child in case}
+    return "failed" if found & {"failure", "error"} else "skipped" if "skipped" in found else "passed"
+
+
+def sum_up(results: Path) -> dict[str, dict[str, int]]: # {file of tests: passed, failed, skipped, seconds}
+    "Count outcomes by file."
+    files = {}
+    for case in ElementTree.parse(results).iter("testcase"):
+        counts = files.setdefault(case.get("classname").replace(".", "/") + ".py", {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
+        counts[outcome(case)] += 1
+        counts["seconds"] += float(case.get("time"))
+    return {name: counts | {"seconds": round(counts["seconds"])} for name, counts in sorted(files.items())}
+
+
+if __name__ == "__main__":
+    write_json(ROOT / "benchmarks" / "checks.json", sum_up(Path(sys.argv[1])))
