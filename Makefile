@@ -6,6 +6,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 export PATH := $(BIN):$(PATH)
+# Threads that have nothing to do leave the core to others: tests run side by side.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help repro models results explore hooks tune test long bench lab docs docs-serve spark sequence readme readme-text lock
 

@@ -16,6 +16,7 @@ from mlproj.data import create_world
 from mlproj.simulator import World, simulate
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE") # as in the Makefile; read when XGBoost is loaded, by the tests
 
 # Summer only, and few enough cards for seconds rather than minutes.
 SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", radius=12)
