@@ -15,21 +15,21 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # DVC runs stage after stage, each on one core for much of its time. Where any has to run at all, those that do not wait for each other go
-# two at a time; what is not named here, the last line runs.
+# two at a time, by --single-item, for two runs of DVC may not look at one stage at once; what is not named here, the last line runs.
 repro: $(READY) ## make the data, run the pipeline, print the comparison
 	@mlproj data
 	@dvc status --quiet dvc.yaml || $(MAKE) --silent results
 	@dvc repro
 	@mlproj report
 
-SIDE_BY_SIDE := xargs -P 2 -L 1 dvc --wait-for-lock repro 2>&1 | sed -u '/^$$/d; /^To /d; /^Use /d; /^	/d; / didn.t change, skipping$$/d'
+SIDE_BY_SIDE := xargs -P 2 -L 1 dvc --wait-for-lock repro --single-item 2>&1 | sed -u '/^$$/d; /^To /d; /^Use /d; /^	/d'
 
 models: $(READY)
 	@dvc repro features
-	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/--single-item train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
+	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
 
 results: models
-	@set -o pipefail; printf '%s\n' finalize audit | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' 'compare judge finalize' audit | $(SIDE_BY_SIDE)
 	@set -o pipefail; printf '%s\n' model_card 'explain score' | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
