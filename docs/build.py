@@ -16,7 +16,7 @@ from mlproj.settings import UserError, project_root
 from notebooks import as_page, markdown, tag, write
 from picture import draw
 from reference import gather_reference
-from reports import describe, gather_reports, lineage, recorded
+from reports import describe, gather_reports, recorded
 
 TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
 PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
@@ -34,9 +34,9 @@ def front_page(root: Path) -> nbformat.NotebookNode:
         before, found, rest = cell.source.partition("```mermaid\n")
         if found:
             cell.source = f"{before}```{{raw}} html\n{draw(root)}\n```{rest.partition('```')[2]}"
-    made_from = describe(lineage(root, recorded(root, root / "dvc.lock")["reports/compare.ipynb"]))
+    _, made = recorded(root)["reports/compare.ipynb"]
     contents = (root / "docs/contents.md").read_text()
-    notebook.cells[1:1] = [markdown(made_from), markdown(contents)]
+    notebook.cells[1:1] = [markdown(describe(made)), markdown(contents)]
     return as_page(notebook, "nbs/index.ipynb", root)
 
 

@@ -1,74 +1,43 @@
 """The reports: each stage's notebook as the pipeline ran it, with what it was made from on top."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
 import nbformat
 from dvc.repo import Repo
-from dvc.stage import PipelineStage
-from ruamel.yaml import YAML
 
-from mlproj.engine import read_lineage
+from mlproj.lineage import VERSIONS, made_from, pipeline_stages
 from mlproj.settings import UserError
 from notebooks import as_page, markdown, tag, write
 
-TITLES = {"data_version": "data version", "definition": "definition of the features"}
-
 
 @cache
-def stage_names(root: Path) -> set[str]:
-    "List the stages that there are now: dvc.lock keeps those of models that left."
-    with Repo(str(root)) as repo:
-        return {stage.name for stage in repo.index.stages if isinstance(stage, PipelineStage)}
-
-
-def recorded(root: Path, lock: Path) -> dict[str, dict[str, str]]: # {report: {path that its stage read or wrote: MD5}}
-    "Read from a dvc.lock which notebooks its stages left."
+def recorded(root: Path) -> dict[str, tuple[bool, dict[str, list[str]]]]: # {report: (is it the recorded one?, what it was made from)}
+    "List the notebooks that stages leave, in the order of the pipeline; of the pipelines beside it, those that were run."
     found = {}
-    for name, stage in YAML(typ="safe", pure=True).load(lock)["stages"].items():
-        if name not in stage_names(root):
-            continue
-        files = {entry["path"]: entry["md5"] for entry in stage.get("deps", []) + stage["outs"]}
-        found |= {path: files for path in files if path.startswith("reports/")}
+    with Repo(str(root)) as repo:
+        for stage in pipeline_stages(repo):
+            for output in stage.outs:
+                here = not output.workspace_status()
+                if output.def_path.startswith("reports/") and (here or Path(stage.path).parent == root):
+                    found[output.def_path] = here, made_from(repo, stage)
     return found
 
 
-def read_report(root: Path, report: str, files: dict[str, str]) -> nbformat.NotebookNode:
+def read_report(root: Path, report: str) -> nbformat.NotebookNode:
     """Read an executed notebook.
 
     Raises `UserError` when it is not the one that dvc.lock records.
     """
-    if not is_recorded(root, report, files):
+    here, _ = recorded(root)[report]
+    if not here:
         raise UserError(f"{report} is not the one that dvc.lock records: `make repro` makes it, then run `make docs` again")
     return nbformat.read(root / report, as_version=4)
 
 
-def is_recorded(root: Path, report: str, files: dict[str, str]) -> bool:
-    path = root / report
-    return path.exists() and hashlib.md5(path.read_bytes()).hexdigest() == files[report]
-
-
-def lineage(root: Path, files: dict[str, str]) -> dict[str, list[str]]: # {data_version or definition: what the tables say}
-    "Ask the tables that a stage read and wrote what they were made from."
-    said = {}
-    for name in sorted(files):
-        path = root / name
-        tables = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
-        for table in tables if not name.startswith(".data") else []:
-            for key, value in kept_lineage(table).items():
-                said.setdefault(key, set()).add(value)
-    return {key: sorted(said[key]) for key in TITLES if key in said}
-
-
-@cache
-def kept_lineage(table: Path) -> dict[str, str]:
-    return {key: value for key, value in read_lineage(table).items() if key in TITLES}
-
-
 def describe(found: dict[str, list[str]]) -> str:
     "Say in a sentence what a page was made from."
-    facts = " · ".join(f"{TITLES[key]} " + ", ".join(f"`{value.removesuffix('.dir')}`" for value in found[key]) for key in found)
+    facts = " · ".join(f"{VERSIONS[key]} " + ", ".join(f"`{value.removesuffix('.dir')}`" for value in found[key]) for key in found)
     return f":::{{container}} made-from\nMade from {facts}\n:::"
 
 
@@ -103,13 +72,10 @@ def not_run_page(notebook: nbformat.NotebookNode, stage: str) -> nbformat.Notebo
 
 def gather_reports(root: Path, site: Path) -> None:
     "Write a page for each report, in the order of the pipeline; of stages outside of it that were not run, the notebook as it is."
-    runs = recorded(root, root / "dvc.lock")
-    for lock in sorted(root.glob("*/dvc.lock")):
-        runs |= {report: files for report, files in recorded(root, lock).items() if is_recorded(root, report, files)}
     stages = {}
-    for report, files in runs.items():
+    for report, (_, made) in recorded(root).items():
         stage, *model = Path(report).relative_to("reports").with_suffix("").parts
-        page = report_page(read_report(root, report, files), describe(lineage(root, files)), *model)
+        page = report_page(read_report(root, report), describe(made), *model)
         write(as_page(page, f"nbs/pipeline/{stage}.ipynb", root), site / "pipeline" / Path(report).relative_to("reports"))
         stages.setdefault(stage, []).extend(model)
     for path in sorted((root / "nbs/pipeline").glob("*.ipynb")):

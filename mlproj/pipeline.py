@@ -23,6 +23,7 @@ from nbclient.exceptions import DeadKernelError
 from ruamel.yaml import YAML
 from traitlets import CaselessStrEnum
 
+from .environment import check_environment
 from .settings import UserError
 
 # %% ../nbs/api/80_pipeline.ipynb #724e023f
@@ -224,12 +225,14 @@ def run_stage(
 ) -> Path: # the executed notebook, in reports/
     """Run a stage: execute its notebook with its parameters, and keep it.
 
-    Raises `UserError`, before anything runs, when there is no such stage or its parameters do not fit, and `StageFailed` when it stopped.
+    Raises `UserError`, before anything runs, when there is no such stage, its parameters do not fit, or a package that it uses is not
+    the one of environment.json, and `StageFailed` when it stopped.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
     if not source.is_file():
         stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))
         raise UserError(f"there is no stage {stage!r}; there are: {', '.join(stages)}")
+    check_environment(root, stage)
     parameters = stage_parameters(root, stage, model)
     check_parameters(parameters, notebook_defaults(nbformat.read(source, as_version=4), source.name), stage)
     report = report_path(root, stage, model)

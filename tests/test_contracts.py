@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
+from mlproj.environment import read_environment, stage_packages
 from mlproj.pipeline import find_leaks, normalise, notebook_defaults, stage_parameters
 from mlproj.transactions import REQUIRED
 from mlproj.versions import hash_folder
@@ -25,6 +26,7 @@ PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
 PIPELINES = [ROOT / "dvc.yaml", ROOT / "tuning/dvc.yaml", ROOT / "sequence/dvc.yaml"]
 STAGES = {name: stage for path in PIPELINES for name, stage in YAML(typ="safe", pure=True).load(path)["stages"].items()}
 NOTEBOOKS = sorted((ROOT / "nbs/pipeline").glob("*.ipynb"))
+PACKAGES = importlib.metadata.packages_distributions()
 EXPLORATIONS = sorted((ROOT / "nbs/explore").glob("*.ipynb"))
 
 
@@ -56,6 +58,35 @@ def test_a_stage_depends_on_the_modules_that_it_imports(path):
     declared = {Path(name).stem for name in STAGES[path.stem]["deps"] if name.startswith("mlproj/")}
     assert declared == with_what_they_import(imported_modules(source))
     assert f"nbs/pipeline/{path.stem}.ipynb" in STAGES[path.stem]["deps"]
+
+
+WRITE_REPORTS = {"ipykernel", "nbformat", "papermill"}
+OPTIONAL = {"pyspark"} # a stage that Spark computes leaves the same bytes
+
+
+def imported_packages(source: str) -> set[str]:
+    "The packages, beside the standard library and this one, that a piece of code imports, as requirements.lock spells them."
+    nodes = list(ast.walk(ast.parse(source)))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    tops = {name.split(".")[0] for name in names} - {"mlproj", *sys.stdlib_module_names}
+    return {re.sub(r"[._]", "-", package.lower()) for top in tops for package in PACKAGES.get(top, [top])}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_stage_names_the_packages_that_it_imports(path):
+    notebook = nbformat.read(path, as_version=4)
+    source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    modules = with_what_they_import(imported_modules(source))
+    imported = [imported_packages(code) for code in [source, *((ROOT / f"mlproj/{module}.py").read_text() for module in modules)]]
+    assert stage_packages(ROOT)[path.stem] == sorted(set().union(WRITE_REPORTS, *imported) - OPTIONAL)
+
+
+def test_the_environment_is_that_of_the_lock():
+    locked = dict(re.findall(r"^(\S+?)==(\S+)", "".join(path.read_text() for path in ROOT.glob("requirements*.lock")), re.MULTILINE))
+    recorded = read_environment(ROOT)
+    assert recorded == {name: locked[name] for name in recorded}
+    assert list(recorded) == sorted({name for used in stage_packages(ROOT).values() for name in used})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

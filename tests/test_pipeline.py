@@ -41,6 +41,20 @@ def test_threads_and_memory_change_no_byte(finished, project):
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
 
 
+def test_a_package_of_another_version_concerns_the_stages_that_use_it(project):
+    recorded = (project.root / "environment.json").read_text()
+    version = json.loads(recorded)["jinja2"]
+    (project.root / "environment.json").write_text(recorded.replace(f'"jinja2": "{version}"', '"jinja2": "2.0"'))
+    status = json.loads(project.run("dvc status --json dvc.yaml").stdout)
+    assert status == {"explain": [{"changed deps": {"environment.json": {"jinja2": "modified"}}}]}
+    assert "jinja2" in project.run("dvc params diff").stdout
+    refused = project.run("mlproj run explain", fails=True).stderr
+    assert f"mlproj: jinja2 {version} is installed, and environment.json names 2.0: install what the lock names" in refused
+    assert f"jinja2 2.0 → {version}" in project.run("mlproj environment").stdout
+    assert (project.root / "environment.json").read_text() == recorded
+    assert "up to date" in project.run("dvc status dvc.yaml").stdout
+
+
 def test_the_comparison_is_printed(finished):
     assert "logistic" in finished.run("mlproj report").stdout
 
