@@ -17,6 +17,7 @@ from notebooks import as_page, markdown, tag, write
 from picture import draw
 from reference import gather_reference
 from reports import describe, gather_reports, recorded
+from verified import last_verification
 
 TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
 PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
@@ -57,7 +58,8 @@ def gather_texts(root: Path, site: Path) -> None:
         name = path.relative_to(root).as_posix()
         place = site / page_of(name, root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(relink(path.read_text(), name, root).replace("% every message %", list_messages(root)))
+        text = relink(path.read_text(), name, root).replace("% every message %", list_messages(root))
+        place.write_text(text.replace("% last verification %", last_verification(root)))
     for path in [path for pattern in PICTURES for path in root.glob(pattern)]:
         place = site / page_of(path.relative_to(root).as_posix(), root)
         place.parent.mkdir(exist_ok=True)

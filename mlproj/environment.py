@@ -50,9 +50,9 @@ def read_environment(
     try:
         return json.loads((Path(root) / ENVIRONMENT).read_text())
     except FileNotFoundError:
-        raise UserError(f"{ENVIRONMENT} is missing: bring it back with `git checkout {ENVIRONMENT}`") from None
+        raise UserError("environment.json is missing: bring it back with `git checkout environment.json`") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{ENVIRONMENT} cannot be read: {error}; bring it back with `git checkout {ENVIRONMENT}`") from None
+        raise UserError(f"environment.json cannot be read: {error}; bring it back with `git checkout environment.json`") from None
 
 
 def write_environment(
@@ -69,7 +69,7 @@ def write_environment(
     versions = {name: installed_version(name) or before.get(name) for name in names}
     for name, version in versions.items():
         if version is None:
-            raise UserError(f"{name}, which dvc.yaml names, is not installed, and {ENVIRONMENT} has no version of it: install it first")
+            raise UserError(f"{name}, which dvc.yaml names, is not installed, and environment.json has no version of it: install it first")
     if versions == before:
         return f"{ENVIRONMENT} has the versions that are installed"
     write_json(Path(root) / ENVIRONMENT, versions)
@@ -85,9 +85,9 @@ def check_environment(
     for package in stage_packages(root).get(stage, []):
         installed, recorded = installed_version(package), read_environment(root).get(package)
         if recorded is None:
-            raise UserError(f"{ENVIRONMENT} does not name {package}, which dvc.yaml gives {stage}: `mlproj environment` writes it")
+            raise UserError(f"environment.json does not name {package}, which dvc.yaml gives {stage}: `mlproj environment` writes it")
         if installed not in (None, recorded):
             raise UserError(
-                f"{package} {installed} is installed, and {ENVIRONMENT} names {recorded}: install what the lock names with "
+                f"{package} {installed} is installed, and environment.json names {recorded}: install what the lock names with "
                 "`make -B .venv/ready`, or take what is installed into the record with `mlproj environment`"
             )

@@ -37,7 +37,7 @@ from .engine import write_json
 from .environment import ENVIRONMENT
 from .lineage import changed_inputs, differences, pipeline_stages
 from .settings import UserError
-from .versions import hash_folder, read_record
+from .versions import hash_folder
 
 # %% ../nbs/api/84_verify.ipynb #d0994411
 DIGIT = 1e-9
@@ -355,9 +355,9 @@ def verify_clone(
 
     Raises `UserError` when it cannot be made.
     """
-    done = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=root, capture_output=True, text=True)
     _committed_text(root, "HEAD", "dvc.lock")
-    commit, place, keep = done.stdout.strip(), Path(tempfile.mkdtemp(prefix=".verify-", dir=root)), False
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    place, keep = Path(tempfile.mkdtemp(prefix=".verify-", dir=root)), False
     before = {sign: signal.signal(sign, _interrupt) for sign in (signal.SIGTERM, signal.SIGHUP)}
     try:
         clone_commit(root, commit, place)
@@ -407,7 +407,9 @@ def write_verification(
     path: Path, # JSON
 ) -> None:
     "Write what was found."
-    outputs = [[compared.stage, compared.output, compared.verdict, compared.differences] for compared in found.outputs]
-    lock = hashlib.md5(_committed_text(root, "HEAD", "dvc.lock").encode()).hexdigest()
-    content = {"verdict": found.verdict, "parted": found.parted, "data_version": read_record(root).version, "dvc_lock": lock}
-    write_json(path, content | {"causes": found.causes, "stages": found.stages, "outputs": outputs})
+    outputs = [[compared.stage, compared.output, compared.verdict] for compared in found.outputs]
+    reasons = {stage: found.reasons(stage) for stage, verdict in found.stages.items() if verdict != IDENTICAL}
+    lock, record = (_committed_text(root, "HEAD", name) for name in ("dvc.lock", "data.dvc"))
+    version, md5 = _read(record)["meta"]["version"], hashlib.md5(lock.encode()).hexdigest()
+    content = {"verdict": found.verdict, "parted": found.parted, "data_version": version, "dvc_lock": md5}
+    write_json(path, content | {"stages": found.stages, "reasons": reasons, "outputs": outputs})

@@ -1,0 +1,24 @@
+"""What `make verify` found, as its page of the site says it."""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+
+def last_verification(root: Path) -> str: # Markdown
+    "Write what the last `make verify` found, stage by stage."
+    path = root / "benchmarks/verify.json"
+    if not path.exists():
+        return "It has not been run yet."
+    found, lock = json.loads(path.read_text()), hashlib.md5((root / "dvc.lock").read_bytes()).hexdigest()
+    version, which = found["data_version"].removesuffix(".dir"), "the one" if found["dvc_lock"] == lock else "another than that"
+    outputs = Counter(stage for stage, *_ in found["outputs"])
+    rows = [f"| {stage} | {outputs[stage]} | {verdict} |" for stage, verdict in found["stages"].items()]
+    lines = [
+        f"It says: **{found['verdict']}**, for version `{version}` of the data and the `dvc.lock` with the MD5 `{found['dvc_lock']}`,",
+        f"{which} of these pages.", "", "| stage | outputs | verdict |", "|---|---|---|", *rows,
+    ]
+    if stage := found["parted"]:
+        lines += ["", f"The first stage that is not identical is {stage}:", "", *(f"- {reason}" for reason in found["reasons"][stage])]
+    return "\n".join(lines)
