@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # Threads that have nothing to do leave the core to others: tests run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help repro models results explore hooks verify tune test long bench lab docs docs-serve spark sequence readme readme-text lock
+.PHONY: help repro models results explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,14 +43,11 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-long: $(READY) .venv/spark ## run all other tests, for an hour or two, and write down what they found
-	@pytest -m "slow or long" --junitxml=.venv/checks.xml; status=$$?; python -m benchmarks.checks .venv/checks.xml; exit $$status
+long: repro docs .venv/spark ## run all other tests, for two hours, and write down what they found
+	@pytest -m "slow or long or site" --junitxml=.venv/checks.xml; status=$$?; python -m benchmarks.checks .venv/checks.xml; exit $$status
 
 verify: $(READY) ## make everything anew in a clean clone of the last commit, and compare each output
 	@mlproj verify --clone
-
-long: $(READY) .venv/spark ## run the tests that take many minutes
-	@pytest -m long -n 0
 
 lab: hooks ## open JupyterLab on the page that says where to begin
 	@JUPYTER_PREFER_ENV_PATH=1 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" IPYTHONDIR="$(CURDIR)/.jupyter/ipython" \

@@ -17,7 +17,7 @@ from notebooks import as_page, markdown, tag, write
 from picture import draw
 from reference import gather_reference
 from reports import describe, gather_reports, recorded
-from verified import last_verification
+from verified import last_checks, last_verification
 
 TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
 PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
@@ -59,7 +59,8 @@ def gather_texts(root: Path, site: Path) -> None:
         place = site / page_of(name, root)
         place.parent.mkdir(parents=True, exist_ok=True)
         text = relink(path.read_text(), name, root).replace("% every message %", list_messages(root))
-        place.write_text(text.replace("% last verification %", last_verification(root)))
+        text = text.replace("% last verification %", last_verification(root)).replace("% last checks %", last_checks(root))
+        place.write_text(text)
     for path in [path for pattern in PICTURES for path in root.glob(pattern)]:
         place = site / page_of(path.relative_to(root).as_posix(), root)
         place.parent.mkdir(exist_ok=True)

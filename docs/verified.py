@@ -1,4 +1,4 @@
-"""What `make verify` found, as its page of the site says it."""
+"""What `make verify` and `make long` found, as their page of the site says it."""
 
 import hashlib
 import json
@@ -22,3 +22,15 @@ def last_verification(root: Path) -> str: # Markdown
     if stage := found["parted"]:
         lines += ["", f"The first stage that is not identical is {stage}:", "", *(f"- {reason}" for reason in found["reasons"][stage])]
     return "\n".join(lines)
+
+
+def last_checks(root: Path) -> str: # Markdown
+    "Write what the last `make long` found, file by file."
+    path = root / "benchmarks/checks.json"
+    if not path.exists():
+        return "It has not been run yet."
+    rows = [
+        f"| `{name}` | {found['passed']} | {found['failed']} | {found['skipped']} | {found['seconds']:,} |"
+        for name, found in json.loads(path.read_text()).items()
+    ]
+    return "\n".join(["| tests | passed | failed | skipped | seconds |", "|---|---|---|---|---|", *rows])

@@ -35,7 +35,7 @@ def installed_version(
 ) -> str | None: # None when it is not installed
     "Ask the environment for the version of a package."
     try:
-        return importlib.metadata.version(package)
+        return importlib.metadata.version(package).partition("+")[0] # 2.13.0+cpu is 2.13.0, built in another way
     except importlib.metadata.PackageNotFoundError:
         return None
 

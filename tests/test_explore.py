@@ -1,8 +1,18 @@
 """The notebooks of nbs/explore run on a world that they were not written for, and leave the same bytes twice."""
 
 import pytest
+from conftest import ROOT, Project
 
 pytestmark = pytest.mark.long
+
+
+def test_explorations_are_those_of_the_results(tmp_path):
+    "In a clone with the outputs that dvc.lock names; the pipeline must have run."
+    project = Project(tmp_path / "clone")
+    project.root.mkdir()
+    project.run(f"git clone --quiet {ROOT} . && dvc cache dir --local {ROOT}/.dvc/cache && dvc checkout --quiet")
+    project.run("mlproj explore")
+    assert project.run("git diff --no-ext-diff --stat").stdout == ""
 
 
 @pytest.mark.parametrize("name", ["10_brief", "20_data", "30_fraud", "40_hypotheses", "50_segments", "60_drift", "70_errors"])

@@ -1,4 +1,4 @@
-"""The site in a browser, every page, wide and narrow, light and dark. `make docs` makes it, `pytest -m site` runs this."""
+"""The site in a browser, wide and narrow, light and dark: some pages in CI, all in `make long`. `make docs` makes it."""
 
 import http.server
 import json
@@ -81,7 +81,7 @@ class Visit:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", PAGES or ["index.html"])
+@pytest.mark.parametrize("path", [path if path in SHOWN else pytest.param(path, marks=pytest.mark.long) for path in PAGES or SHOWN[:1]])
 def test_page(browser, address, path, look):
     visit = Visit(browser, address, look)
     page = visit.open(path)
