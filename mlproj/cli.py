@@ -10,6 +10,7 @@ __all__ = ['app', 'data', 'main', 'run', 'environment', 'explore', 'bring', 'che
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,21 @@ class _Group(typer.core.TyperGroup):
         try:
             return super().invoke(context)
         except UserError as error:
-            print(f"mlproj: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            sentence = str(error)
+        except (OSError, MemoryError) as error:
+            sentence = _shortage(error)
+        print(f"mlproj: {sentence}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _shortage(error: Exception) -> str:
+    "What the machine lacked, in one sentence; raises the error again where it is another one."
+    from mlproj.pipeline import explain_shortage
+
+    sentence = explain_shortage(f"{type(error).__name__}: {error}", project_root())
+    if sentence is None:
+        raise error
+    return sentence
 
 
 app = typer.Typer(cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -51,6 +65,8 @@ def run(
         run_stage(root, stage, model)
     except StageFailed as error:
         raise _stopped(stage, error, "The last good outputs come back with `dvc checkout`.", root) from None
+    except (OSError, MemoryError) as error: # of what is beside the notebook
+        raise UserError(f"{stage} stopped: {_shortage(error)}. The last good outputs come back with `dvc checkout`") from None
 
 
 def _stopped(name: str, error: Exception, consolation: str, root: Path) -> typer.Exit:
@@ -93,12 +109,14 @@ def bring(context: typer.Context) -> None:
     from mlproj.versions import check_data
 
     root = project_root()
-    try: # most often it is there, which is quickly seen
-        print(f"data/ is version {check_data(root)[:8]} already")
-    except UserError:
-        from mlproj.data import bring_data
+    with suppress(UserError): # most often it is there, which is quickly seen
+        found = check_data(root)
+        if not any(root.glob(".data-*")): # what a command that was killed has left
+            print(f"data/ is version {found[:8]} already")
+            return
+    from mlproj.data import bring_data
 
-        print(bring_data(root))
+    print(bring_data(root))
 
 
 @data.command()

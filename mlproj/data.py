@@ -6,13 +6,16 @@
 __all__ = ['write_world', 'bring_data', 'add_files', 'add_query', 'add_days', 'create_world']
 
 # %% ../nbs/api/25_data.ipynb #bdd9d887
+import fcntl
+import functools
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .database import take_snapshot
-from .settings import UserError
+from .settings import UserError, put_in_place
 from .simulator import World, simulate
 from .transactions import check_kind
-from .versions import Record, check_data, describe_folder, hash_files, hash_folder, read_record, write_record
+from .versions import Record, check_data, describe_folder, hash_file, hash_files, hash_folder, read_record, write_record
 
 # %% ../nbs/api/25_data.ipynb #d6de2aca
 def write_world(
@@ -48,6 +51,40 @@ def _write(rows: pd.DataFrame, path: Path) -> None:
     pq.write_table(table, path, compression="zstd")
 
 # %% ../nbs/api/25_data.ipynb #f001f8c8
+def _alone(command: Callable[..., str]) -> Callable[..., str]:
+    "Let one command at a time work in a project, and first undo what one that was killed had begun."
+    @functools.wraps(command)
+    def locked(root: Path, *arguments, **named) -> str:
+        folder = os.open(root, os.O_RDONLY)
+        try: # a lock that ends with this process, however that ends
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in sorted(root.glob(".data-*")):
+                _undo(root, left)
+                shutil.rmtree(left)
+            return command(root, *arguments, **named)
+        except BlockingIOError:
+            raise UserError("another `mlproj data` is at work in this folder: wait until it has ended, then run this again") from None
+        finally:
+            os.close(folder)
+    return locked
+
+
+def _undo(root: Path, left: Path) -> None:
+    "Bring data/ back to what it was before a command that was killed, or finish where only DVC's copy is missing."
+    data, new, old = root / "data", left / "data", left / "old"
+    if data.exists() and (root / "data.dvc").exists() and hash_folder(data) == read_record(root).version:
+        _dvc(root, "commit", "--force", "data.dvc") # it was in place already
+    elif old.exists():
+        if data.exists() and hash_folder(data) != (left / "version").read_text():
+            raise UserError(
+                "`mlproj data` was killed while it replaced data/, and data/ was changed since: move it away, then `mlproj data` brings "
+                f"back what was there before, which is in {left.name}/old"
+            )
+        if data.exists():
+            data.rename(new)
+        old.rename(data)
+
+
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp(prefix=".data-", dir=root))
@@ -60,6 +97,7 @@ def _new_folder(root: Path) -> Iterator[Path]:
 def _put_in_place(root: Path, new: Path, record: Record) -> None:
     data, old, named = root / "data", new.parent / "old", root / "data.dvc"
     before = named.read_bytes() if named.exists() else None
+    (new.parent / "version").write_text(record.version)
     if data.exists():
         data.rename(old)
     try:
@@ -74,8 +112,11 @@ def _put_in_place(root: Path, new: Path, record: Record) -> None:
         if before is None:
             named.unlink(missing_ok=True)
         else:
-            named.write_bytes(before)
+            with put_in_place(named) as place:
+                place.write_bytes(before)
         raise
+    if old.exists():
+        old.rename(new) # no longer needed, from here on even when half of it is deleted
 
 # %% ../nbs/api/25_data.ipynb #3f7a0c31
 def _dvc(root: Path, *arguments: str) -> str:
@@ -102,10 +143,25 @@ def _refuse_to_lose(root: Path) -> None:
 
 
 def _in_cache(root: Path, version: str) -> bool:
+    return _cached_files(root, version) is not None
+
+
+def _cached_files(root: Path, version: str) -> dict[str, Path] | None:
+    "Find the files of a version in DVC's cache: {path in data/: file there}, or None. A file that is damaged goes, for DVC would trust it."
     cache = Path(_dvc(root, "cache", "dir").strip()) / "files" / "md5"
-    listing = cache / version[:2] / version[2:]
-    files = [item["md5"] for item in json.loads(listing.read_text())] if listing.is_file() else [version]
-    return all((cache / md5[:2] / md5[2:]).is_file() for md5 in files)
+    listing = _sound(cache, version)
+    if listing is None:
+        return None
+    files = {item["relpath"]: _sound(cache, item["md5"]) for item in json.loads(listing.read_text())}
+    return None if None in files.values() else files
+
+
+def _sound(cache: Path, md5: str) -> Path | None:
+    path = cache / md5[:2] / md5[2:]
+    if path.is_file() and hash_file(path) != md5.removesuffix(".dir"):
+        print(f"a file in DVC's cache was damaged, and is removed: {md5}", file=sys.stderr)
+        path.unlink()
+    return path if path.is_file() else None
 
 
 def _committed(root: Path, version: str) -> bool:
@@ -113,6 +169,7 @@ def _committed(root: Path, version: str) -> bool:
     return found.returncode == 0 and found.stdout != b""
 
 # %% ../nbs/api/25_data.ipynb #8f72a91e
+@_alone
 def bring_data(
     root: Path, # the project's root
 ) -> str: # what was done, one sentence
@@ -128,7 +185,11 @@ def bring_data(
     _refuse_to_lose(root)
     write_record(root, record)
     if place := _find_copy(root, record.version):
-        _dvc(root, "checkout", "--force", "data.dvc")
+        with _new_folder(root) as new:
+            for name, file in _cached_files(root, record.version).items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, new / name)
+            _put_in_place(root, new, record)
         check_data(root)
         return f"data/ is version {record.version[:8]} now, from {place}"
     if not _simulated(record.made):
@@ -160,6 +221,7 @@ def _find_copy(root: Path, version: str) -> str | None:
     return "the remote" if _in_cache(root, version) else None
 
 # %% ../nbs/api/25_data.ipynb #3b52dc00
+@_alone
 def add_files(
     root: Path, # the project's root
     files: list[Path], # of kinds that can be read
@@ -187,6 +249,7 @@ def add_files(
     return f"data/ is version {record.version[:8]} now, with {len(files)} file{'s' if len(files) > 1 else ''} added"
 
 # %% ../nbs/api/25_data.ipynb #b7254914
+@_alone
 def add_query(
     root: Path, # the project's root
     query: str, # a table or a query of the database
@@ -213,6 +276,7 @@ def add_query(
     return f"data/ is version {record.version[:8]} now, with the query's rows in transactions/{name}"
 
 # %% ../nbs/api/25_data.ipynb #b1579076
+@_alone
 def add_days(
     root: Path, # the project's root
     days: int,

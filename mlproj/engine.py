@@ -18,7 +18,7 @@ import ibis.expr.datatypes as dt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .settings import UserError, load_settings, project_root
+from .settings import UserError, load_settings, project_root, put_in_place
 
 # %% ../nbs/api/10_engine.ipynb #7f04bab9
 def connect() -> ibis.BaseBackend: # DuckDB in memory
@@ -118,24 +118,17 @@ def query_batches(
         return engine.con.sql(ibis.to_sql(rows, dialect="duckdb")).to_arrow_reader(2**17)
     return rows.to_pyarrow_batches(chunk_size=2**17)
 
-# %% ../nbs/api/10_engine.ipynb #b861b312
+# %% ../nbs/api/10_engine.ipynb #345cccfd
 def write_parquet(
     rows: pa.Table | pa.RecordBatchReader, # already in their final order
     path: Path, # replaced when it exists
     lineage: dict[str, str], # what the rows were made from, such as {"data_version": …}
 ) -> None:
     "Write rows to a Parquet file whose bytes depend on nothing but them and their lineage."
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_name(f".{path.name}.{os.getpid()}")
     schema = rows.schema.with_metadata(lineage)
-    try:
-        with pq.ParquetWriter(half_written, schema, compression="snappy", use_dictionary=False) as writer:
-            for group in _row_groups(rows.to_batches() if isinstance(rows, pa.Table) else rows):
-                writer.write_table(group)
-        half_written.replace(path)
-    finally:
-        half_written.unlink(missing_ok=True)
+    with put_in_place(path) as place, pq.ParquetWriter(place, schema, compression="snappy", use_dictionary=False) as writer:
+        for group in _row_groups(rows.to_batches() if isinstance(rows, pa.Table) else rows):
+            writer.write_table(group)
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], n_rows: int = 2**17) -> Iterator[pa.Table]:
@@ -164,8 +157,5 @@ def write_json(
     content: dict,
 ) -> None:
     "Write a small result."
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_name(f".{path.name}.{os.getpid()}")
-    half_written.write_text(json.dumps(content, indent=1) + "\n")
-    half_written.replace(path)
+    with put_in_place(path) as place:
+        place.write_text(json.dumps(content, indent=1) + "\n")

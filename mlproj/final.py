@@ -14,7 +14,7 @@ import pandas as pd
 
 from .export import booster_to_onnx
 from .models import Model, save_model
-from .settings import UserError
+from .settings import UserError, put_in_place
 from .splits import Fold
 
 # %% ../nbs/api/68_final.ipynb #d864d66c
@@ -75,7 +75,8 @@ def save_final(
     "Write a model's folder, with the exported file beside the model's own."
     save_model(model, folder, origin | ({"export": _describe(exported)} if exported else {}))
     if exported:
-        (folder / _describe(exported)["file"]).write_bytes(exported.document)
+        with put_in_place(folder / _describe(exported)["file"]) as place:
+            place.write_bytes(exported.document)
 
 
 def _describe(exported: Model) -> dict[str, str]:

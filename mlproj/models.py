@@ -27,7 +27,7 @@ from xgboost.core import XGBoostError
 
 from .engine import write_json
 from .rivals import Rule, isolation_document, neighbours_document, neighbours_scorer, rule_score
-from .settings import UserError, load_settings
+from .settings import UserError, load_settings, put_in_place
 
 # %% ../nbs/api/60_models.ipynb #2a8b7348
 ESTIMATORS = {
@@ -310,8 +310,8 @@ def save_model(
 ) -> None:
     "Write a model's folder."
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"model.{model.suffix}").write_bytes(model.document)
+    with put_in_place(folder / f"model.{model.suffix}") as place:
+        place.write_bytes(model.document)
     write_json(folder / "schema.json", {"definition": model.definition, "features": model.features})
     meta = {"file": f"model.{model.suffix}", "sha256": hashlib.sha256(model.document).hexdigest(), "recipe": model.recipe}
     write_json(folder / "meta.json", meta | origin)

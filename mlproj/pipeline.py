@@ -4,15 +4,19 @@
 
 # %% auto #0
 __all__ = ['notebook_defaults', 'stage_parameters', 'check_parameters', 'normalise', 'find_leaks', 'kernel_environment',
-           'StageFailed', 'report_path', 'run_notebook', 'run_stage']
+           'StageFailed', 'report_path', 'explain_shortage', 'run_notebook', 'run_stage']
 
 # %% ../nbs/api/80_pipeline.ipynb #dd93a6fc
 import ast
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,7 +28,7 @@ from ruamel.yaml import YAML
 from traitlets import CaselessStrEnum
 
 from .environment import check_environment
-from .settings import UserError
+from .settings import UserError, load_settings, put_in_place
 
 # %% ../nbs/api/80_pipeline.ipynb #724e023f
 def notebook_defaults(
@@ -168,6 +172,29 @@ def report_path(
     return root / "reports" / (f"{stage}.ipynb" if model is None else f"{stage}/{model}.ipynb")
 
 # %% ../nbs/api/80_pipeline.ipynb #27217b3a
+def explain_shortage(
+    message: str, # of an error, whichever library raised it
+    root: Path, # the project's root
+) -> str | None: # one sentence; None when the error is another one
+    "Say what the machine lacked and what to do, where an error's message tells."
+    settings = load_settings(root)
+    if re.search(r"errno 28\b|no space left|max_temp_directory_size", message, re.IGNORECASE):
+        places = [root, root / settings.paths_spill, Path(tempfile.gettempdir())]
+        fullest = min((place for place in places if place.exists()), key=lambda place: shutil.disk_usage(place).free)
+        return f"the disk of {fullest} is full: make room there, or give paths.spill in settings.ini a folder on another disk"
+    if found := re.search(r"(read-only file system|permission denied)", message, re.IGNORECASE):
+        named = re.search(r"['\"](/[^'\"]+)['\"]", message)
+        folder = Path(named[1]).parent if named else root
+        return f"{folder} cannot be written ({found[1].lower()}): let your user write there"
+    if "out of memory error" in message.lower():
+        limit = f"engine.memory_limit in settings.ini ({settings.engine_memory_limit})"
+        return f"the engine needs more memory than {limit}: raise it, or lower engine.threads"
+    words = "MemoryError|bad_alloc|unable to allocate|cannot allocate memory|alloc of size|failed to map segment"
+    if re.search(words, message, re.IGNORECASE):
+        return "memory did not suffice: give it more, or lower engine.memory_limit and engine.threads in settings.ini"
+    return None
+
+# %% ../nbs/api/80_pipeline.ipynb #a2cbf699
 def run_notebook(
     source: Path, # the notebook
     parameters: dict, # that it is given; {} for one without
@@ -184,7 +211,8 @@ def run_notebook(
         try:
             _execute(source, executed, parameters, root, folder)
         except papermill.PapermillExecutionError as error:
-            message = error.evalue if error.ename == "UserError" else str(error)
+            shortage = explain_shortage(f"{error.ename}: {error.evalue}", root)
+            message = shortage or (error.evalue if error.ename == "UserError" else str(error))
         except DeadKernelError:
             message = "its kernel died, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
         notebook = normalise(nbformat.read(executed, as_version=4))
@@ -212,12 +240,24 @@ class _Kernel(AsyncKernelManager):
 
 
 def _keep(notebook: nbformat.NotebookNode, place: Path) -> Path:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    half_written = place.with_name(f".{place.name}.{os.getpid()}")
-    nbformat.write(notebook, half_written)
-    return half_written.replace(place)
+    with put_in_place(place) as half_written:
+        nbformat.write(notebook, half_written)
+    return place
 
 # %% ../nbs/api/80_pipeline.ipynb #0435ecb1
+@contextmanager
+def _alone(root: Path, name: str) -> Iterator[None]:
+    "Hold a lock, which ends with this process, however that ends."
+    place = root / load_settings(root).paths_spill / f"{name}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{name} is being run in this folder already: wait until that run has ended, then run this again") from None
+        yield
+
+# %% ../nbs/api/80_pipeline.ipynb #dd1e4f3d
 def run_stage(
     root: Path, # the project's root
     stage: str,
@@ -225,8 +265,8 @@ def run_stage(
 ) -> Path: # the executed notebook, in reports/
     """Run a stage: execute its notebook with its parameters, and keep it.
 
-    Raises `UserError`, before anything runs, when there is no such stage, its parameters do not fit, or a package that it uses is not
-    the one of environment.json, and `StageFailed` when it stopped.
+    Raises `UserError`, before anything runs, when there is no such stage, its parameters do not fit, a package that it uses is not the
+    one of environment.json, or it is being run already, and `StageFailed` when it stopped.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
     if not source.is_file():
@@ -236,4 +276,5 @@ def run_stage(
     parameters = stage_parameters(root, stage, model)
     check_parameters(parameters, notebook_defaults(nbformat.read(source, as_version=4), source.name), stage)
     report = report_path(root, stage, model)
-    return run_notebook(source, parameters, root, report, root / "reports" / "failed" / report.relative_to(root / "reports"))
+    with _alone(root, stage if model is None else f"{stage}@{model}"):
+        return run_notebook(source, parameters, root, report, root / "reports" / "failed" / report.relative_to(root / "reports"))

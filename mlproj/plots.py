@@ -16,6 +16,7 @@ import seaborn as sns
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from .metrics import looked_at_cards, thin_curve
+from .settings import put_in_place
 
 # %% ../nbs/api/77_plots.ipynb #f3974730
 def fold_curves(
@@ -91,9 +92,9 @@ def save_tables(
     folder: Path, # holds these tables alone afterwards
 ) -> None:
     "Write the points of a plot, one CSV file a model."
-    folder.mkdir(parents=True, exist_ok=True)
     for model, table in tables.items():
-        table.to_csv(folder / f"{model}.csv", index=False, lineterminator="\n")
+        with put_in_place(folder / f"{model}.csv") as place:
+            table.to_csv(place, index=False, lineterminator="\n")
     for path in folder.glob("*.csv"):
         if path.stem not in tables:
             path.unlink()
@@ -104,8 +105,8 @@ def save_figure(
     path: Path, # PNG
 ) -> None:
     "Write a figure without anything that differs from run to run."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with put_in_place(path) as place:
+        figure.savefig(place, format="png", dpi=110, metadata={"Software": None})
 
 # %% ../nbs/api/77_plots.ipynb #1c499b93
 def caught_by_group(

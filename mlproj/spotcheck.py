@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment
 
+from .settings import put_in_place
+
 # %% ../nbs/api/69_spotcheck.ipynb #2f54ffed
 def choose_transactions(
     rows: pd.DataFrame, # scored transactions with transaction_id and score
@@ -38,7 +40,9 @@ def write_csv(
 ) -> None:
     "Write a table that a spreadsheet opens without running anything in it."
     safe = table.map(_without_formula).rename(columns=_without_formula)
-    safe.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8-sig") # or Excel takes it for Latin-1
+    with put_in_place(path) as place:
+        # Without a byte order mark, Excel takes it for Latin-1.
+        safe.to_csv(place, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8-sig")
 
 
 def _without_formula(value: object) -> object:
@@ -113,7 +117,8 @@ def write_page(
         for detail, score, group, told in zip(shown, chosen.score, chosen.group, reasons, strict=True)
     ]
     page = Environment(autoescape=True).from_string(PAGE).render(title=title, introduction=introduction, rows=rows, style=STYLE)
-    Path(path).write_text(page, encoding="utf-8", newline="\n")
+    with put_in_place(path) as place:
+        place.write_text(page, encoding="utf-8", newline="\n")
 
 # %% ../nbs/api/69_spotcheck.ipynb #fa167f49
 def write_spot_check(
@@ -125,7 +130,6 @@ def write_spot_check(
 ) -> None:
     "Write the spot check for its reviewers, and the labels apart."
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     details = chosen[columns].copy()
     for name in details.select_dtypes("datetimetz"):
         details[name] = details[name].dt.strftime("%Y-%m-%d %H:%M:%S")
