@@ -83,7 +83,7 @@ def test_a_stage_names_the_packages_that_it_imports(path):
 
 
 def test_the_environment_is_that_of_the_lock():
-    locked = dict(re.findall(r"^(\S+?)==(\S+)", "".join(path.read_text() for path in ROOT.glob("requirements*.lock")), re.MULTILINE))
+    locked = dict(re.findall(r"^(\S+?)==([^\s+]+)", "".join(path.read_text() for path in ROOT.glob("requirements*.lock")), re.MULTILINE))
     recorded = read_environment(ROOT)
     assert recorded == {name: locked[name] for name in recorded}
     assert list(recorded) == sorted({name for used in stage_packages(ROOT).values() for name in used})
