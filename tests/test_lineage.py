@@ -10,6 +10,8 @@ from mlproj.lineage import trace
 from mlproj.settings import UserError
 from mlproj.versions import read_record
 
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning") # of DVC, about its trees of paths
+
 OUTPUTS = {
     "models/logistic/model.json": "train@logistic",
     "plots/savings.png": "judge",
