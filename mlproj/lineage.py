@@ -38,14 +38,15 @@ def find_output(
 
     Raises `UserError` for a file that no stage makes.
     """
-    outputs = [output for stage in pipeline_stages(repo) for output in stage.outs]
+    outputs = [output for stage in pipeline_stages(repo) for output in stage.outs if not output.def_path.startswith(".data")]
     for output in outputs:
         if path.is_relative_to(output.fs_path) and (path.exists() or _may_hold(repo, output, path)):
             return output
     name, inside = _relative(repo, path), [output.def_path for output in outputs if path in Path(output.fs_path).parents]
     if inside:
         raise UserError(f"{name} holds outputs of several stages: name one of them, such as {inside[0]}")
-    if any(path.is_relative_to(output.fs_path) for output in repo.index.outs if not isinstance(output.stage, PipelineStage)):
+    others = [Path(output.fs_path) for output in repo.index.outs if output not in outputs] # data/, and .data/, the link to it
+    if any(path.is_relative_to(place) for place in others):
         raise UserError(f"{name} is data, which no stage makes: data.dvc says how its version was made")
     if repo.scm.is_tracked(str(path)):
         raise UserError(f"{name} is a source file, which no stage makes: `git log {name}` shows where it comes from")
@@ -111,7 +112,7 @@ def flatten(
     name: str = "",
 ) -> dict[str, object]: # {such as train.days: 7}
     "Give each value of nested dictionaries one name."
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or name and not value:
         return {name: value}
     return {path: leaf for key, inner in value.items() for path, leaf in flatten(inner, f"{name}.{key}" if name else str(key)).items()}
 
@@ -121,7 +122,7 @@ def differences(
     new: dict,
 ) -> list[tuple[str, object, object]]: # name, old value, new value; "absent" where there is none
     "Find the values that differ."
-    before, now = flatten(old) if old else {}, flatten(new) if new else {}
+    before, now = flatten(old), flatten(new)
     pairs = [(name, before.get(name, "absent"), now.get(name, "absent")) for name in before | now]
     return [(name, one, other) for name, one, other in pairs if one != other]
 

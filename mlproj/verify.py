@@ -323,8 +323,8 @@ def describe_verification(
     count = f"{len(found.outputs)} outputs of {len(found.stages)} stages"
     summary = {
         IDENTICAL: f"identical: {count} are those of the commit, hash for hash",
-        EQUAL: f"equal in figures: of {count}, {other} have other bytes than those of the commit, and no figure differs",
-        DIFFERENT: f"different: of {count}, {other} are not those of the commit",
+        EQUAL: f"equal in figures: no figure differs; other bytes than in the commit: {other} of {count}",
+        DIFFERENT: f"different; other bytes than in the commit: {other} of {count}",
     }
     return "\n".join([*lines, "", summary[found.verdict]])
 

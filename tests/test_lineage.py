@@ -54,6 +54,7 @@ def test_what_no_stage_makes_is_said_to_be_what_it_is(finished):
     for name, expected in {
         "params.yaml": "a source file",
         "data/transactions": "data, which no stage makes",
+        ".data/transactions": "data, which no stage makes",
         "models": f"such as models/{MODELS[0]}",
         "elsewhere.png": "is nothing that a stage makes",
     }.items():
