@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .settings import UserError
+from .settings import UserError, check_shape
 from .transactions import Source, read_file, to_contract
 
 # %% ../nbs/api/13_attributes.ipynb #2c5a2c2b
@@ -31,7 +31,7 @@ def read_attributes(
     """
     source = _attribute_source(entity, table, timezone)
     path = Path(folder) / table["file"]
-    if not path.is_file():
+    if path.name != table["file"] or not path.is_file(): # ../x.csv would be of no version
         raise UserError(
             f"prepare.attributes in params.yaml names {table['file']} for {entity}, which data/attributes/ does not have: "
             "add it with `mlproj data add --attributes FILE`"
@@ -56,6 +56,8 @@ def _attribute_source(entity: str, table: dict, timezone: str) -> Source:
     where = f"prepare.attributes.{entity} in params.yaml"
     if not isinstance(table, dict) or not {"file", "columns"} <= set(table) <= {"file", "columns", "known_from", "types"}:
         raise UserError(f"{where} must say file and columns, and may say known_from and types")
+    for key, shape in {"file": str, "columns": dict[str, str], "known_from": str, "types": dict[str, str]}.items():
+        check_shape(table.get(key, shape()), shape, f"{where}, {key},")
     columns = dict(table["columns"])
     if entity not in columns or len(columns) < 2:
         raise UserError(f"{where} must name a column for {entity} and one for each attribute under columns")

@@ -18,9 +18,8 @@ from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from jinja2 import Environment
 from matplotlib.figure import Figure
-from ruamel.yaml import YAML
 
-from .settings import UserError
+from .settings import UserError, read_yaml
 
 # %% ../nbs/api/85_changes.ipynb #15cdbdd3
 WORKSPACE = "workspace"
@@ -75,16 +74,22 @@ def read_plots(
     root: Path,
     revision: str, # from `find_revision`
 ) -> dict[str, dict[str, pd.DataFrame]]: # {title: {model: points, x first}}
-    "Read the points of all plots of a revision."
+    """Read the points of all plots of a revision.
+
+    Raises `UserError` for plots that cannot be read.
+    """
     files = DVCFileSystem(str(root), rev=None if revision == WORKSPACE else revision)
     plots = {}
-    for definition in YAML(typ="safe", pure=True).load(files.read_text("/dvc.yaml")).get("plots", []):
-        for title, options in definition.items():
-            plots[title] = {}
-            for path, y in options["y"].items():
-                if files.exists(f"/{path}"):
-                    with files.open(f"/{path}") as file:
-                        plots[title][Path(path).stem] = pd.read_csv(file)[[options["x"], y]]
+    try:
+        for definition in read_yaml(files.read_bytes("/dvc.yaml"), "dvc.yaml").get("plots", []):
+            for title, options in definition.items():
+                plots[title] = {}
+                for path, y in options["y"].items():
+                    if files.exists(f"/{path}"):
+                        with files.open(f"/{path}") as file:
+                            plots[title][Path(path).stem] = pd.read_csv(file)[[options["x"], y]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error: # dvc.yaml and the files are whatever that revision has
+        raise UserError(f"the plots of {revision} cannot be read: {' '.join(str(error).split())}") from None
     return plots
 
 
@@ -131,6 +136,7 @@ PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{{ title }}</title>
 <style>
 body { font: 15px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }

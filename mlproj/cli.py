@@ -7,7 +7,6 @@ __all__ = ['app', 'data', 'main', 'run', 'environment', 'explore', 'bring', 'che
            'lineage', 'verify', 'changes', 'tune']
 
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
-import json
 import os
 import sys
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from .settings import UserError, project_root
+from .settings import UserError, check_name, project_root
 
 # %% ../nbs/api/90_cli.ipynb #c506d885
 class _Group(typer.core.TyperGroup):
@@ -158,6 +157,7 @@ def write_back(
     "Write a model's predictions to a table of the database."
     from mlproj import database
 
+    check_name(model, "the command")
     folder = project_root() / "predictions"
     print(database.write_back((folder if model == "champion" else folder / "backtest") / f"{model}.parquet", table))
 
@@ -176,6 +176,7 @@ def inspect(
 def report() -> None:
     "Print the comparison table, and where the report is."
     from mlproj.compare import comparison_table
+    from mlproj.engine import read_json
     from mlproj.pipeline import report_path, stage_parameters
 
     root = project_root()
@@ -183,7 +184,7 @@ def report() -> None:
     if not (path.is_file() and executed.is_file()):
         raise UserError("there is no comparison yet: `dvc repro` makes it")
     parameters = stage_parameters(root, "compare")
-    table = comparison_table(json.loads(path.read_text()), parameters["published"].get("baseline", {}), parameters["tolerance"])
+    table = comparison_table(read_json(path), parameters["published"].get("baseline", {}), parameters["tolerance"])
     print(table.to_string())
     print(f"\nreport: {executed.relative_to(root)}")
 
@@ -252,6 +253,7 @@ def tune(
 
 def _accept(root: Path) -> str:
     from mlproj import tuning
+    from mlproj.engine import read_json
     from mlproj.pipeline import stage_parameters
 
     path = root / "metrics" / "tuning.json"
@@ -260,4 +262,4 @@ def _accept(root: Path) -> str:
     section = stage_parameters(root, "tune")
     train, backtest = stage_parameters(root, "train", section["model"]), stage_parameters(root, "backtest")
     today = tuning.describe_search(root, section, train, backtest)
-    return tuning.accept(root / "params.yaml", json.loads(path.read_text()), today.key)
+    return tuning.accept(root / "params.yaml", read_json(path), today.key)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .database import take_snapshot
-from .settings import UserError, put_in_place
+from .settings import UserError, check_shape, put_in_place
 from .simulator import World, simulate
 from .transactions import check_kind
 from .versions import Record, check_data, describe_folder, hash_file, hash_files, hash_folder, read_record, write_record
@@ -197,7 +197,7 @@ def bring_data(
             f"version {record.version[:8]} holds added files, which cannot be made again: name a remote that has it (`dvc remote add`)"
         )
     with _new_folder(root) as new:
-        write_world(World(**record.made[0]["simulator"]), new)
+        write_world(_world(record.made[0]["simulator"]), new)
         made = describe_folder(new, record.made)
         if made.version != record.version:
             raise UserError(
@@ -291,7 +291,7 @@ def add_days(
         raise UserError("data/ holds added files, which the simulator cannot continue: add files with `mlproj data add FILE`")
     constants = made[0]["simulator"] if made else asdict(World(n_days=days))
     n_days = constants["n_days"] + days if made else days
-    return create_world(root, World(**{**constants, "n_days": n_days}))
+    return create_world(root, _world({**constants, "n_days": n_days}))
 
 # %% ../nbs/api/25_data.ipynb #97f261d8
 def create_world(
@@ -304,6 +304,17 @@ def create_world(
         record = describe_folder(new, [{"simulator": asdict(world)}])
         _put_in_place(root, new, record)
     return f"data/ is version {record.version[:8]} now, {world.n_days} simulated days"
+
+
+def _world(constants: dict) -> World:
+    "The world that data.dvc describes; raises `UserError` when there can be no such."
+    try:
+        world = World(**constants)
+    except TypeError:
+        raise UserError("data.dvc names constants that the simulator does not have: bring it back with `git checkout data.dvc`") from None
+    for item in fields(world):
+        check_shape(getattr(world, item.name), item.type, f"{item.name} in data.dvc")
+    return world
 
 
 def _simulated(made: list) -> bool:

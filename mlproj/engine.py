@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'connect', 'connect_backend', 'connect_spark', 'materialise', 'microseconds', 'query_batches',
-           'write_parquet', 'read_lineage', 'write_json']
+           'write_parquet', 'read_lineage', 'write_json', 'read_json']
 
 # %% ../nbs/api/10_engine.ipynb #1407d801
 import json
@@ -159,3 +159,19 @@ def write_json(
     "Write a small result."
     with put_in_place(path) as place:
         place.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(
+    path: Path, # written by `write_json`
+) -> dict:
+    """Read a small result.
+
+    Raises `UserError` when it is no such file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name} is damaged or was changed: `git checkout` or `dvc checkout` brings the saved one back")
+    return content

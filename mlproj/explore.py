@@ -6,6 +6,7 @@
 __all__ = ['made', 'Scope', 'read_scope', 'open_prepared', 'find_explorations', 'run_exploration']
 
 # %% ../nbs/api/82_explore.ipynb #77770ece
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,13 +106,23 @@ def find_explorations(
 ) -> list[Path]: # notebooks
     """Find notebooks of nbs/explore.
 
-    Raises `UserError` for a name that is not there.
+    Raises `UserError` for a name that is not there, and where none is named and git does not know all that are there.
     """
     found = {path.stem: path for path in sorted((root / "nbs" / "explore").glob("*.ipynb"))}
     for name in names:
         if name not in found:
             raise UserError(f"there is no notebook {name!r} in nbs/explore; there are: {', '.join(found)}")
+    if not names and (strange := _unknown_to_git(root)):
+        raise UserError(
+            f"{strange[0]} is not in git, and a notebook runs whatever is in it: read it, then name it, as in "
+            f"`mlproj explore {Path(strange[0]).stem}`, or `git add` it"
+        )
     return [found[name] for name in names or found]
+
+
+def _unknown_to_git(root: Path) -> list[str]: # notebooks of nbs/explore; none where there is no git
+    command = ["git", "-c", "core.quotePath=false", "ls-files", "--others", "--", "nbs/explore/*.ipynb"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.splitlines()
 
 
 def run_exploration(

@@ -10,7 +10,7 @@ __all__ = ['SECOND', 'UNITS_OF_TIME', 'AGGREGATES', 'CALENDAR', 'FORBIDDEN', 'pa
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .settings import UserError
+from .settings import UserError, check_shape
 
 # %% ../nbs/api/30_features.ipynb #fcdde582
 SECOND = 1_000_000 # microseconds
@@ -31,9 +31,9 @@ UNITS_OF_TIME = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "d": 86_40
 def parse_duration(
     text: str, # such as 30min, 6h or 7d
 ) -> int: # microseconds
-    "Read a length of time. Raises `ValueError` for anything else."
-    found = re.fullmatch(r"(\d+)(s|min|h|d)", str(text))
-    if found is None:
+    "Read a length of time of at most a hundred years. Raises `ValueError` for anything else."
+    found = re.fullmatch(r"(\d{1,10})(s|min|h|d)", str(text))
+    if found is None or int(found[1]) * UNITS_OF_TIME[found[2]] > 36_525 * UNITS_OF_TIME["d"]:
         raise ValueError(f"{text!r} is no length of time such as 30min, 6h or 7d")
     return int(found[1]) * UNITS_OF_TIME[found[2]]
 
@@ -61,7 +61,7 @@ class Windows:
     entity: str # column of prepared/transactions.parquet
     lengths: list[str] # such as 6h or 7d
     lag: str # how long before a transaction its windows end
-    aggregates: list[dict] # {"aggregate": one of `AGGREGATES`, "column": the column that it takes, if any}
+    aggregates: list[dict[str, str]] # {"aggregate": one of `AGGREGATES`, "column": the column that it takes, if any}
     fill: float | None # value where an aggregate is undefined, None for missing
 
     def feature_names(self) -> list[str]: # by length, and within a length by aggregate
@@ -168,7 +168,7 @@ def parse_definition(
     windows: list[dict], # each with the fields of `Windows`; fill may be left out
     attributes: list[dict],
     distances: list[list[str]],
-    speeds: list[dict],
+    speeds: list[dict[str, str]],
     inputs: list[str],
     fill: float | None, # value where a feature is undefined, None for missing
 ) -> Definition:
@@ -176,6 +176,8 @@ def parse_definition(
 
     Raises `UserError` for a definition that cannot be computed.
     """
+    for name, value in list(locals().items()): # as the section gives them
+        check_shape(value, parse_definition.__annotations__[name], f"features.{name} in params.yaml")
     for name in calendar:
         if name not in CALENDAR:
             raise UserError(f"features.calendar in params.yaml has {name!r}, which is none of {', '.join(CALENDAR)}")
@@ -210,6 +212,8 @@ def _parse_windows(line: dict) -> Windows:
     where = f"features.windows in params.yaml, {line}: "
     if set(line) != {"entity", "lengths", "lag", "aggregates", "fill"}:
         raise UserError(f"{where}needs entity, lengths, lag and aggregates")
+    for item in fields(Windows):
+        check_shape(line[item.name], item.type, f"{where}{item.name}")
     if not line["lengths"] or not line["aggregates"]:
         raise UserError(f"{where}needs at least one length and one aggregate")
     lag, *lengths = (_parse_length(text, where) for text in [line["lag"], *line["lengths"]])
@@ -258,6 +262,8 @@ def _parse_attributes(line: dict) -> dict:
     where = f"features.attributes in params.yaml, {line}: "
     if set(line) != {"entity", "columns"}:
         raise UserError(f"{where}needs entity and columns")
+    check_shape(line["entity"], str, f"{where}entity")
+    check_shape(line["columns"], list[str], f"{where}columns")
     _check_entity(line["entity"], where)
     return {"entity": line["entity"], "columns": list(line["columns"])}
 

@@ -73,10 +73,10 @@ def save_final(
     origin: dict, # what it was made from
 ) -> None:
     "Write a model's folder, with the exported file beside the model's own."
-    save_model(model, folder, origin | ({"export": _describe(exported)} if exported else {}))
-    if exported:
+    if exported: # first, for the sums of the folder are written last
         with put_in_place(folder / _describe(exported)["file"]) as place:
             place.write_bytes(exported.document)
+    save_model(model, folder, origin | ({"export": _describe(exported)} if exported else {}))
 
 
 def _describe(exported: Model) -> dict[str, str]:

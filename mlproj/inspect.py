@@ -399,7 +399,7 @@ def to_yaml(value) -> str:
         return "[" + ", ".join(map(to_yaml, value)) + "]"
     reserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII) and value.lower() not in reserved
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain else json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
 
 
 def prepare_section(

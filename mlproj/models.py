@@ -25,9 +25,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 from xgboost import Booster, XGBClassifier
 from xgboost.core import XGBoostError
 
-from .engine import write_json
+from .engine import read_json, write_json
 from .rivals import Rule, isolation_document, neighbours_document, neighbours_scorer, rule_score
-from .settings import UserError, load_settings, put_in_place
+from .settings import UserError, check_shape, load_settings, put_in_place
 
 # %% ../nbs/api/60_models.ipynb #2a8b7348
 ESTIMATORS = {
@@ -62,11 +62,14 @@ def make_estimator(
 
 
 def _check_recipe(recipe: dict) -> None:
+    check_shape(recipe, dict[str, object], "a recipe in params.yaml")
     if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", "categories", "inputs", "history_days"}:
         raise UserError(
             f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have categories, inputs and "
             "history_days"
         )
+    check_shape(recipe["estimator"], str, "the estimator of a recipe in params.yaml")
+    check_shape(recipe["parameters"], dict[str, object], f"the parameters of {recipe['estimator']} in params.yaml")
     categories = recipe.get("categories", "native")
     if categories != "native":
         raise UserError(f"a recipe in params.yaml has categories: {categories}, which can only be native: leave the line out for one-hot")
@@ -308,13 +311,19 @@ def save_model(
     folder: Path, # made when absent
     origin: dict, # what it was made from: data version, training rows, metrics
 ) -> None:
-    "Write a model's folder."
+    "Write a model's folder, with the sums of all files in it."
     folder = Path(folder)
     with put_in_place(folder / f"model.{model.suffix}") as place:
         place.write_bytes(model.document)
     write_json(folder / "schema.json", {"definition": model.definition, "features": model.features})
     meta = {"file": f"model.{model.suffix}", "sha256": hashlib.sha256(model.document).hexdigest(), "recipe": model.recipe}
     write_json(folder / "meta.json", meta | origin)
+    (folder / "SHA256SUMS").write_text(_sum_files(folder))
+
+
+def _sum_files(folder: Path) -> str: # as sha256sum writes them
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "SHA256SUMS")
+    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)
 
 
 def load_model(
@@ -323,16 +332,31 @@ def load_model(
 ) -> Model:
     """Read a model's folder.
 
-    Raises `UserError` when the features are of another definition than the model's, and when the file is not the one that was saved.
+    Raises `UserError` when the folder does not hold the files that were saved, and when the features are of another definition than
+    the model's.
     """
     folder = Path(folder)
-    schema, meta = (json.loads((folder / name).read_text()) for name in ("schema.json", "meta.json"))
+    _check_sums(folder)
+    schema, meta = (read_json(folder / name) for name in ("schema.json", "meta.json"))
+    check_shape(schema.get("definition"), str, f"definition in {folder.name}/schema.json")
+    check_shape(schema.get("features"), list[dict[str, object]], f"features in {folder.name}/schema.json")
+    check_shape(meta.get("recipe"), dict[str, object], f"recipe in {folder.name}/meta.json")
     if schema["definition"] != definition:
         raise UserError(
             f"the model {folder.name} was fitted on features of definition {schema['definition']}, and these are of {definition}, which it "
             "cannot score: `dvc repro` makes both from the features section of params.yaml"
         )
-    document = (folder / meta["file"]).read_bytes()
-    if hashlib.sha256(document).hexdigest() != meta["sha256"]:
-        raise UserError(f"{folder.name}/{meta['file']} is damaged or was changed: `dvc checkout --force` brings the saved one back")
-    return Model(meta["recipe"], schema["features"], schema["definition"], meta["file"].split(".")[-1], document)
+    try:
+        _, suffix = meta["file"].split(".")
+        return Model(meta["recipe"], schema["features"], schema["definition"], suffix, (folder / f"model.{suffix}").read_bytes())
+    except Exception as error: # its sums are right, and still it is none of ours; each format has its own errors
+        raise UserError(f"the model {folder.name} cannot be read: {' '.join(str(error).split())[:300]}") from None
+
+
+def _check_sums(folder: Path) -> None:
+    if not (folder / "SHA256SUMS").is_file():
+        raise UserError(f"there is no model in models/{folder.name}, or it has no SHA256SUMS: `dvc repro` makes it")
+    saved = (folder / "SHA256SUMS").read_bytes().splitlines()
+    if differing := sorted(set(_sum_files(folder).encode().splitlines()).symmetric_difference(saved)):
+        name = ascii(differing[0][66:].decode(errors="replace")).strip("'")
+        raise UserError(f"{folder.name}/{name} is damaged or was changed: `dvc checkout --force` brings the saved one back")

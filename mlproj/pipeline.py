@@ -24,11 +24,10 @@ import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
-from ruamel.yaml import YAML
 from traitlets import CaselessStrEnum
 
 from .environment import check_environment
-from .settings import UserError, load_settings, put_in_place
+from .settings import UserError, check_name, check_shape, load_settings, put_in_place, read_yaml
 
 # %% ../nbs/api/80_pipeline.ipynb #724e023f
 def notebook_defaults(
@@ -65,17 +64,22 @@ def stage_parameters(
     Raises `UserError` when there is no such section or model, or the file cannot be read.
     """
     try:
-        params = YAML(typ="safe", pure=True).load((root / "params.yaml").read_text())
-    except Exception as error: # every kind of broken YAML
-        raise UserError(f"params.yaml cannot be read: {' '.join(str(error).split())}") from None
+        params = read_yaml((root / "params.yaml").read_bytes(), "params.yaml")
+    except OSError as error:
+        raise UserError(f"params.yaml cannot be read: {error.strerror}") from None
     if not isinstance(params, dict) or not isinstance(params.get(stage), dict):
         raise UserError(f"params.yaml has no section {stage!r}")
     section = dict(params[stage])
-    if not isinstance(section.get("models"), dict):
+    check_shape(section, dict[str, object], f"{stage} in params.yaml")
+    recipes = section.get("models")
+    named = [*(recipes if isinstance(recipes, dict | list) else []), *([] if model is None else [model])]
+    for name in named: # they become names of files, and words of commands
+        check_name(name, f"{stage}.models in params.yaml")
+    if not isinstance(recipes, dict):
         return section if model is None else section | {"model": model}
-    recipes = section.pop("models")
+    del section["models"]
     if model is None:
-        raise UserError(f"{stage} runs once a model: name one, as in `mlproj run {stage} --model {next(iter(recipes))}`")
+        raise UserError(f"{stage} runs once a model: name one, as in `mlproj run {stage} --model {next(iter(recipes), 'NAME')}`")
     if model not in recipes:
         raise UserError(f"params.yaml has no model {model!r} under {stage}.models; it has: {', '.join(recipes)}")
     return section | {"model": model, "recipe": recipes[model]}
@@ -269,8 +273,8 @@ def run_stage(
     one of environment.json, or it is being run already, and `StageFailed` when it stopped.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
-    if not source.is_file():
-        stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+    stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+    if stage not in stages: # nor ../explore/10_look
         raise UserError(f"there is no stage {stage!r}; there are: {', '.join(stages)}")
     check_environment(root, stage)
     parameters = stage_parameters(root, stage, model)

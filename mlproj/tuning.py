@@ -27,7 +27,7 @@ from .engine import read_lineage
 from .features import feature_columns
 from .intervals import bootstrap, paired_differences
 from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator
-from .settings import UserError
+from .settings import UserError, check_shape
 from .splits import Fold, card_column, prequential_folds, test_rows, train_rows, validation_folds
 
 with warnings.catch_warnings(action="ignore"): # that widgets are not installed, which nothing here draws
@@ -301,8 +301,9 @@ def accept(
 ) -> str: # what changed
     """Write the best parameters into the recipe of their model, where they do better than its own.
 
-    Raises `UserError` when the result is that of another search.
+    Raises `UserError` when the result is that of another search, or was changed into no result.
     """
+    _check_result(result)
     if result["study"] != key:
         raise UserError(
             "metrics/tuning.json was made from another version of the data, another feature definition, or other folds, ranges or recipe "
@@ -313,6 +314,8 @@ def accept(
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(path)
     model = result["model"]
+    if model not in document["train"]["models"]:
+        raise UserError(f"metrics/tuning.json is about the model {model!r}, which params.yaml does not have: run `mlproj tune` again")
     parameters = document["train"]["models"][model]["parameters"]
     changed = {name: value for name, value in result["best"]["parameters"].items() if parameters.get(name) != value}
     if not changed:
@@ -328,3 +331,16 @@ def accept(
             parameters.insert(len(parameters) - 1, name, value)
     yaml.dump(document, path)
     return f"train.models.{model} in params.yaml: {said}; `dvc repro` trains it"
+
+
+def _check_result(result: dict) -> None:
+    "Raise `UserError` unless a result has what is taken over from it: names and plain values."
+    best, difference, present = (result.get(name) for name in ("best", "difference", "present"))
+    parts = {"study": result.get("study"), "model": result.get("model"), "best": best, "difference": difference, "present": present}
+    shapes = {"study": str, "model": str, "best": dict, "difference": dict[str, object], "present": dict | None}
+    for name, shape in shapes.items():
+        check_shape(parts[name], shape, f"{name} in metrics/tuning.json")
+    check_shape(best.get("parameters"), dict[str, float | str | bool | None], "best.parameters in metrics/tuning.json")
+    check_shape(difference.get("difference"), float, "difference in metrics/tuning.json")
+    for part in (best, present or best):
+        check_shape(part.get("average_precision"), float, "average_precision in metrics/tuning.json")

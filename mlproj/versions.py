@@ -8,13 +8,13 @@ __all__ = ['hash_files', 'hash_folder', 'hash_file', 'Record', 'describe_folder'
 # %% ../nbs/api/15_versions.ipynb #3456582d
 import hashlib
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from .settings import UserError, put_in_place
+from .settings import UserError, check_shape, put_in_place, read_yaml
 
 # %% ../nbs/api/15_versions.ipynb #dbdfc671
 def hash_files(
@@ -47,7 +47,7 @@ class Record:
     version: str # hash of data/
     size: int # bytes
     n_files: int
-    made: list = field(default_factory=list) # steps in order: {"simulator": constants} or {"files": names}
+    made: list[dict] = field(default_factory=list) # steps in order: {"simulator": constants} or {"files": names}
 
 
 def describe_folder(
@@ -66,8 +66,11 @@ def write_record(
     "Write data.dvc."
     out = {"md5": record.version, "size": record.size, "nfiles": record.n_files, "hash": "md5", "path": "data"}
     meta = {"version": record.version, "size": record.size, "nfiles": record.n_files, "made": record.made}
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
     with put_in_place(Path(root) / "data.dvc") as place, open(place, "w") as file:
-        _yaml().dump({"outs": [out], "meta": meta}, file)
+        yaml.dump({"outs": [out], "meta": meta}, file)
 
 
 def read_record(
@@ -78,20 +81,17 @@ def read_record(
     Raises `UserError` when the file is absent or has no record.
     """
     try:
-        with open(Path(root) / "data.dvc") as file:
-            meta = _yaml().load(file)["meta"]
-        return Record(meta["version"], meta["size"], meta["nfiles"], meta["made"])
+        meta = read_yaml((Path(root) / "data.dvc").read_bytes(), "data.dvc")["meta"]
+        record = Record(meta["version"], meta["size"], meta["nfiles"], meta["made"])
+        for item in fields(record):
+            check_shape(getattr(record, item.name), item.type, item.name)
+        if not re.fullmatch(r"[0-9a-f]{32}\.dir", record.version):
+            raise UserError("no version")
     except FileNotFoundError:
         raise UserError("data.dvc is missing: bring it back with `git checkout data.dvc`, or begin with `mlproj data add`") from None
-    except (KeyError, TypeError, YAMLError):
+    except (KeyError, TypeError, IndexError, UserError):
         raise UserError("data.dvc has no record under `meta`: bring it back with `git checkout data.dvc`") from None
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    return yaml
+    return record
 
 # %% ../nbs/api/15_versions.ipynb #1f7030c5
 def check_data(
@@ -118,5 +118,6 @@ def check_data(
 
 
 def _dvc_version(root: Path) -> str | None:
-    with open(Path(root) / "data.dvc") as file:
-        return _yaml().load(file)["outs"][0].get("md5")
+    match read_yaml((Path(root) / "data.dvc").read_bytes(), "data.dvc"):
+        case {"outs": [{"md5": version, "path": "data"}]}:
+            return version

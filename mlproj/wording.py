@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['SENTENCES', 'TOO_FEW', 'NONE_KNOWN', 'UNDEFINED', 'WEEKDAYS', 'CALENDAR_SENTENCES', 'sentence', 'plain_value',
-           'reasons']
+           'reasons', 'in_markdown']
 
 # %% ../nbs/api/66_wording.ipynb #8676bf61
+import html
+import re
 from itertools import product
 
 import numpy as np
@@ -139,3 +141,10 @@ def reasons(
 
 def _times(factor: float) -> str:
     return f"{factor:.2g}" if factor < 100 else f"{factor:,.0f}"
+
+# %% ../nbs/api/66_wording.ipynb #d91d05e5
+def in_markdown(
+    text: str, # from data
+) -> str: # shows as it is
+    "Write out the signs that Markdown or HTML would obey."
+    return re.sub(r"([\\`\[\]])", r"\\\1", html.escape(text, quote=False))
