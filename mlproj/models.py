@@ -356,7 +356,8 @@ def load_model(
 def _check_sums(folder: Path) -> None:
     if not (folder / "SHA256SUMS").is_file():
         raise UserError(f"there is no model in models/{folder.name}, or it has no SHA256SUMS: `dvc repro` makes it")
-    saved = (folder / "SHA256SUMS").read_bytes().splitlines()
-    if differing := sorted(set(_sum_files(folder).encode().splitlines()).symmetric_difference(saved)):
-        name = ascii(differing[0][66:].decode(errors="replace")).strip("'")
+    saved, found = (folder / "SHA256SUMS").read_bytes(), _sum_files(folder).encode()
+    if saved != found:
+        lines = sorted(set(found.splitlines()).symmetric_difference(saved.splitlines()))
+        name = lines[0][66:].decode(errors="replace") if lines else "SHA256SUMS"
         raise UserError(f"{folder.name}/{name} is damaged or was changed: `dvc checkout --force` brings the saved one back")
