@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # Threads that have nothing to do leave the core to others: tests run side by side.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help repro models results explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock
+.PHONY: help repro models results explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock sbom licences
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -106,6 +106,12 @@ lock: $(READY) ## remake requirements.lock from pyproject.toml
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
 	@$(MAKE) --silent $(READY)
 	@mlproj environment
+
+sbom: $(READY) ## list what is installed in sbom.json, as CycloneDX has it
+	@python .ci/inventory.py sbom
+
+licences: $(READY) ## list the licences of what is installed; fails where one is not allowed
+	@python .ci/inventory.py licences
 
 # The stamp is made last, so that an installation that was interrupted is taken up again.
 $(READY): requirements.lock pyproject.toml

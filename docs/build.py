@@ -19,7 +19,7 @@ from reference import gather_reference
 from reports import describe, gather_reports, recorded
 from verified import last_checks, last_verification
 
-TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
+TEXTS = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md"]
 PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
 
 

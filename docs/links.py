@@ -10,6 +10,7 @@ PLACES = {
     "README.md": "index.ipynb",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "benchmarks/README.md": "benchmarks/index.md",
     "nbs/api": "api/index.md",
     "nbs/pipeline": "pipeline/index.md",
