@@ -17,9 +17,15 @@ from notebooks import as_page, markdown, tag, write
 from picture import draw
 from reference import gather_reference
 from reports import describe, gather_reports, recorded
-from verified import last_checks, last_verification
+from verified import last_checks, last_verification, list_bad_days
 
 TEXTS = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md"]
+FILLED = {
+    "% every message %": list_messages,
+    "% every bad day %": list_bad_days,
+    "% last verification %": last_verification,
+    "% last checks %": last_checks,
+}
 PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
 
 
@@ -58,8 +64,10 @@ def gather_texts(root: Path, site: Path) -> None:
         name = path.relative_to(root).as_posix()
         place = site / page_of(name, root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        text = relink(path.read_text(), name, root).replace("% every message %", list_messages(root))
-        text = text.replace("% last verification %", last_verification(root)).replace("% last checks %", last_checks(root))
+        text = relink(path.read_text(), name, root)
+        for what, fill in FILLED.items():
+            if what in text:
+                text = text.replace(what, fill(root))
         place.write_text(text)
     for path in [path for pattern in PICTURES for path in root.glob(pattern)]:
         place = site / page_of(path.relative_to(root).as_posix(), root)

@@ -1,4 +1,4 @@
-"""What `make verify` and `make long` found, as their page of the site says it."""
+"""What `make verify`, `make long` and the tests of bad days found, as pages of the site say it."""
 
 import hashlib
 import json
@@ -34,3 +34,12 @@ def last_checks(root: Path) -> str: # Markdown
         for name, found in json.loads(path.read_text()).items()
     ]
     return "\n".join(["| tests | passed | failed | skipped | seconds |", "|---|---|---|---|---|", *rows])
+
+
+def list_bad_days(root: Path) -> str: # Markdown
+    "Write benchmarks/bad_days.json, which the tests hold to be true, as a table."
+    rows = json.loads((root / "benchmarks/bad_days.json").read_text())
+    table = [(what, f"`{row['where']}`", row["seen"], row["lost"]) for what, row in rows.items()]
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in cells) for cells in table]
+    head = "| what was done | with | what the user saw | what was lost |\n|---|---|---|---|\n"
+    return head + "\n".join(f"| {line} |" for line in lines)

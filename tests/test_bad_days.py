@@ -1,0 +1,454 @@
+"""Bad days: what a user sees, and that nothing is lost. Each is a row of benchmarks/bad_days.json, written where MLPROJ_RECORD is set."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, Project, copy_project
+from filelock import FileLock
+from test_mistakes import MADE
+
+from mlproj.engine import read_lineage, write_parquet
+from mlproj.versions import hash_files, hash_folder, read_record
+
+ROWS = ROOT / "benchmarks" / "bad_days.json"
+STAGES = ["prepare", "features", "train@logistic", "backtest@logistic", "compare", "judge"]
+STAGES += ["finalize", "score", "explain", "audit", "model_card"]
+
+
+class Day:
+    "A project on a bad day: what it had made before, and what of it is lost afterwards."
+
+    def __init__(self, project: Project):
+        self.root, self.run = project.root, project.run
+        self.project, self.before = project, made(project)
+
+    def tell(self, what: str, where: str, seen: str) -> None:
+        "Bring the last good outputs back, and compare with the row of the table."
+        self.run("rm -rf reports/failed && git checkout --quiet . && dvc checkout --force")
+        after = made(self.project)
+        assert leftovers(self.root) == []
+        lost = ", ".join(name for name in MADE if after[name] != self.before[name]) or "nothing"
+        compare_row(what, {"where": where, "seen": seen.replace(str(self.root), "…"), "lost": lost})
+        assert lost == "nothing"
+
+
+def made(project: Project) -> dict[str, str]: # {folder: hash}
+    return {name: hash_folder(project.root / name) for name in MADE}
+
+
+def leftovers(root: Path) -> list[str]:
+    "Files and folders that a command keeps only while it works; but for a .data.dvc of its own, which git ignores and the next one clears."
+    half_written = [path for name in MADE for path in (root / name).glob("**/.*") if path.suffix[1:].isdecimal()]
+    found = half_written + [*root.glob(".data-*")]
+    return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+def compare_row(what: str, row: dict[str, str]) -> None:
+    "Compare a row with the committed one, or write it."
+    with FileLock(Path(tempfile.gettempdir()) / "mlproj-bad-days.lock"):
+        rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
+        if os.environ.get("MLPROJ_RECORD"):
+            ROWS.write_text(json.dumps(dict(sorted((rows | {what: row}).items())), indent=1, ensure_ascii=False) + "\n")
+            return
+    assert rows[what] == row
+
+
+def sentences(done: subprocess.CompletedProcess) -> str:
+    "What a user sees of a mishap, without what differs from run to run."
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("mlproj: ", "The last good outputs", "ERROR: "))]
+    return re.sub(r"\b[0-9a-f]{8,}\b|(?<=PID )\d+", "…", " ".join(lines).replace(" The notebook, as far as it came:", ""))
+
+
+@pytest.fixture
+def day(project) -> Day:
+    return Day(project)
+
+
+# Killed
+
+def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
+    "Between two groups of rows of a table that replaces an older one."
+    script = """if True:
+        import os, signal, sys
+        import pyarrow as pa
+        from mlproj.engine import write_parquet
+
+        table = pa.table({"amount": range(2**18)})
+
+        def batches(dies):
+            yield from table.to_batches(max_chunksize=2**17)
+            if dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        rows = pa.RecordBatchReader.from_batches(table.schema, batches(sys.argv[1] == "dies"))
+        write_parquet(rows, "rows.parquet", {})
+    """
+    run = [sys.executable, "-c", script]
+    subprocess.run([*run, "lives"], cwd=tmp_path, check=True)
+    good = (tmp_path / "rows.parquet").read_bytes()
+    assert subprocess.run([*run, "dies"], cwd=tmp_path).returncode == -signal.SIGKILL
+    assert (tmp_path / "rows.parquet").read_bytes() == good
+    assert len(list(tmp_path.iterdir())) == 2 # half a file, under another name
+    subprocess.run([*run, "lives"], cwd=tmp_path, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+# Kills DVC, the stage's command and its kernel, in this order.
+KILL = """
+import os, signal
+import psutil
+for process in reversed([psutil.Process(), *psutil.Process().parents()[:2]]):
+    assert "dvc" in " ".join(process.cmdline()) or process.pid in (os.getpid(), os.getppid()), process
+    process.kill()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_killed_between_its_outputs(day, stage):
+    path = day.root / f"nbs/pipeline/{stage.split('@')[0]}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    code = [number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    first = next((number for number in code if re.search(r"(write|save)_\w+\((?!\))", notebook.cells[number].source)), code[-1])
+    notebook.cells.insert(first + 1, nbformat.v4.new_code_cell(KILL))
+    good = {name: hash_files(day.root / name) for name in MADE}
+    lock = (day.root / "dvc.lock").read_text()
+    nbformat.write(notebook, path)
+    done = subprocess.run(f"exec dvc repro --single-item --force {stage}", shell=True, cwd=day.root, capture_output=True, env=shell())
+    assert done.returncode == -signal.SIGKILL
+    for name in MADE: # whole, or not there
+        assert hash_files(day.root / name).items() <= good[name].items()
+    day.run("git checkout --quiet nbs")
+    day.run(f"dvc repro --single-item --force {stage}")
+    assert (day.root / "dvc.lock").read_text() == lock
+    day.tell("DVC and the stage are killed between two outputs, each stage", "dvc repro", "Killed")
+
+
+def shell() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+
+@pytest.fixture
+def begun(day) -> Iterator[list[psutil.Process]]:
+    "DVC, the command of a stage and the kernel, while the stage runs."
+    command = "exec dvc repro --single-item --force features"
+    dvc = subprocess.Popen(command, shell=True, cwd=day.root, env=shell(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = psutil.Process(dvc.pid)
+    until(lambda: len(process.children(recursive=True)) == 2)
+    processes = [process, *process.children(recursive=True)]
+    yield processes
+    for left in processes:
+        if left.is_running():
+            left.kill()
+    dvc.wait()
+
+
+def until(happened, seconds: float = 60) -> None:
+    "Wait for it."
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_dvc_and_the_command_are_killed_and_the_kernel_ends_by_itself(day, begun):
+    dvc, command, kernel = begun
+    assert "ipykernel" in " ".join(kernel.cmdline())
+    dvc.kill()
+    command.kill()
+    psutil.wait_procs([dvc])
+    until(lambda: not kernel.is_running(), 20)
+    assert not (day.root / "features/features.parquet").exists()
+    lock = (day.root / "dvc.lock").read_text()
+    day.run("dvc repro features")
+    assert (day.root / "dvc.lock").read_text() == lock
+    day.tell("DVC and the stage's command are killed while the stage runs; its kernel ends within seconds", "dvc repro", "Killed")
+
+
+@pytest.mark.slow
+def test_dvc_alone_is_killed_and_the_stage_goes_on(day, begun):
+    dvc, command, _ = begun
+    dvc.kill()
+    psutil.wait_procs([dvc])
+    done = day.run("mlproj run features", fails=True)
+    assert command.is_running()
+    until(lambda: not command.is_running())
+    assert made(day.project) == day.before
+    day.tell("DVC alone is killed, the stage goes on, and is begun a second time", "mlproj run features", sentences(done))
+
+
+@pytest.mark.slow
+def test_two_runs_at_once(day, begun):
+    done = day.run("dvc repro --single-item --force features", fails=True)
+    seen = sentences(done).partition(" (PID")[0]
+    psutil.wait_procs(begun[:1])
+    assert made(day.project) == day.before
+    day.tell("A second `dvc repro` while the first one runs", "dvc repro", seen)
+
+
+# Kills a command before its nth change of a name, or start of another program; exits with 9 when there is none.
+KILLER = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+def count(event, arguments):
+    global left
+    if event in ("os.rename", "subprocess.Popen") and "git" not in str(arguments[0]):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+from mlproj.cli import app
+app()
+"""
+LINES = "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario\n9000001,2018-09-08,1,1,100,0,0\n"
+
+
+def kill_data_before(day: Day, n: int, arguments: str) -> bool: # whether it came so far
+    command = [sys.executable, "-c", KILLER, str(n), "data", *arguments.split()]
+    return subprocess.run(command, cwd=day.root, capture_output=True, env=shell()).returncode == -signal.SIGKILL
+
+
+def add_again(day: Day) -> str: # what the user sees
+    again = subprocess.run("mlproj data && mlproj data add mine.csv", shell=True, cwd=day.root, capture_output=True, text=True, env=shell())
+    assert again.returncode == 0 or "has a file mine.csv already" in again.stderr, again.stderr
+    return re.sub(r"\b[0-9a-f]{8}\b", "…", again.stdout.splitlines()[0])
+
+
+@pytest.mark.slow
+def test_data_is_killed_while_it_is_replaced(day):
+    "After data/ has been moved away, before the new version has its name."
+    (day.root / "mine.csv").write_text(LINES)
+    assert kill_data_before(day, 2, "add mine.csv")
+    assert not (day.root / "data").exists()
+    day.run("rm -rf .dvc/cache && mkdir .dvc/cache") # so that what was moved away is the only copy
+    seen = add_again(day)
+    assert (day.root / "data/transactions/mine.csv").read_text() == LINES
+    (day.root / "data/transactions/mine.csv").unlink()
+    assert hash_folder(day.root / "data") == day.before["data"]
+    assert leftovers(day.root) == []
+    compare_row(
+        "`mlproj data add` is killed between moving data/ away and putting the new version there; the cache is gone too",
+        {"where": "mlproj data", "seen": f"Killed; then: {seen}", "lost": "nothing"},
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", ["add mine.csv", ""])
+def test_data_is_killed_at_every_step(finished, tmp_path, arguments):
+    for n in range(1, 30):
+        day = Day(copy_project(finished.root, tmp_path / str(n)))
+        (day.root / "mine.csv").write_text(LINES)
+        if not arguments:
+            day.run("rm -r data")
+        if not kill_data_before(day, n, arguments):
+            break
+        if arguments:
+            add_again(day)
+            assert read_record(day.root).version == hash_folder(day.root / "data")
+            assert (day.root / "data/transactions/mine.csv").read_text() == LINES
+            day.run("mlproj data") # what comes after a command that refused
+        else:
+            day.run("mlproj data")
+        assert leftovers(day.root) == []
+        day.tell(f"`mlproj data{' add' if arguments else ''}` is killed before any of its steps", "mlproj data", "Killed")
+    assert n > 3
+
+
+# The disk
+
+@contextmanager
+def mounted(*arguments: str, on: Path) -> Iterator[None]:
+    "Mount something for a while, where that is allowed."
+    on.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", *arguments, str(on)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(on)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    with mounted("--bind", str(folder), on=folder):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    with mounted("-t", "tmpfs", "-o", "size=160m", "tmpfs", on=tmp_path / "disk"):
+        yield tmp_path / "disk"
+
+
+def fill(folder: Path, name: str = "filler") -> Path: # a file that takes all that is free
+    path = folder / name
+    with open(path, "wb") as file:
+        try:
+            while True:
+                file.write(bytes(2**20))
+                file.flush()
+        except OSError:
+            pass
+    return path
+
+
+@pytest.mark.slow
+def test_a_full_disk(finished, small_disk):
+    day = Day(copy_project(finished.root, small_disk / "project"))
+    (day.root / "mine.csv").write_text(LINES)
+    filler = fill(small_disk)
+    stage, added = day.run("mlproj run features", fails=True), day.run("mlproj data add mine.csv", fails=True)
+    assert made(day.project) == day.before
+    assert leftovers(day.root) == []
+    (day.root / "features/features.parquet").unlink() # as DVC does before the stage
+    fill(small_disk, "more")
+    dvc = day.run("dvc repro --single-item --force features", fails=True)
+    assert leftovers(day.root) == []
+    filler.unlink()
+    day.tell("The disk is full", "mlproj run features", sentences(stage))
+    day.tell("The disk is full: data", "mlproj data add", sentences(added))
+    day.tell("The disk is full: DVC", "dvc repro", sentences(dvc))
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_read_only(day):
+    (day.root / "mine.csv").write_text(LINES)
+    with read_only(day.root / "features"):
+        stage = day.run("mlproj run features", fails=True)
+    with read_only(day.root):
+        project, added = day.run("mlproj run features", fails=True), day.run("mlproj data add mine.csv", fails=True)
+    assert made(day.project) | {"reports": ""} == day.before | {"reports": ""} # reports/failed has one more
+    day.tell("A folder of outputs is read-only", "mlproj run features", sentences(stage))
+    day.tell("The project is read-only", "mlproj run features", sentences(project))
+    day.tell("The project is read-only: data", "mlproj data add", sentences(added))
+
+
+@pytest.mark.slow
+def test_too_little_memory(day):
+    limit = day.run("MLPROJ_ENGINE_MEMORY_LIMIT=10MB MLPROJ_ENGINE_THREADS=2 mlproj run features", fails=True)
+    day.tell("The engine may use 10 MB", "mlproj run features", sentences(limit))
+
+
+# Files
+
+def damage(path: Path, how: str) -> bytes:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 8
+    return {"truncated": bytes(content[: len(content) // 2]), "empty": b"", "with a flipped bit": bytes(content)}[how]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["truncated", "empty"])
+def test_a_damaged_parquet_file(day, how):
+    (day.root / "mine.parquet").write_bytes(damage(day.root / "data/transactions/2018-07.parquet", how))
+    day.run("mlproj data add mine.parquet")
+    done = day.run("mlproj run prepare", fails=True)
+    day.tell(f"A Parquet file is added: {how}", "mlproj run prepare", sentences(done))
+
+
+def test_a_flipped_bit_in_the_data(day):
+    path = day.root / "data/transactions/2018-07.parquet"
+    path.write_bytes(damage(path, "with a flipped bit"))
+    done = day.run("mlproj data check", fails=True)
+    day.tell("One bit flips in a Parquet file of data/", "dvc repro", sentences(done))
+
+
+@pytest.mark.slow
+def test_a_damaged_output_and_a_damaged_copy_in_the_cache(day):
+    path = day.root / "prepared/transactions.parquet"
+    path.write_bytes(damage(path, "truncated"))
+    day.run("dvc repro prepare")
+    assert made(day.project) == day.before
+    day.tell("A table of the pipeline is truncated", "dvc repro", "nothing: DVC brings it back")
+
+    md5 = hash_files(day.root / "data")["transactions/2018-07.parquet"]
+    copy = day.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    copy.chmod(0o644)
+    copy.write_bytes(damage(copy, "with a flipped bit"))
+    copy.chmod(0o444)
+    day.run("rm -r data")
+    done = day.run("mlproj data")
+    assert hash_folder(day.root / "data") == day.before["data"]
+    assert hash_files(copy.parent)[copy.name] == md5
+    seen = re.sub(r"\b[0-9a-f]{8,}\b", "…", f"{done.stderr.strip()}; {done.stdout.strip()}")
+    day.tell("A file of the data is damaged in DVC's cache, and data/ is gone", "mlproj data", seen)
+
+
+# Rows
+
+WELL = {"transaction_id": None, "timestamp": "2018-09-08 10:00:00", "customer_id": "1", "terminal_id": "1"}
+WELL |= {"amount": "100", "is_fraud": "0"}
+BROKEN = { # a row, and why it is set aside
+    "amount: missing or unreadable": [{"amount": value} for value in ("NaN", "inf", "-inf", "1e30", "9" * 30, "12.5", "", "many")],
+    "amount: negative": [{"amount": "-1"}],
+    "amount: too large": [{"amount": str(2**41)}],
+    "timestamp: missing or unreadable": [{"timestamp": value} for value in ("", "yesterday", "2018-13-01", "1066-10-14", "2999-01-01")],
+    "transaction_id: seen before": [{"transaction_id": "9000000"}],
+    "transaction_id: missing or unreadable": [{"transaction_id": ""}],
+    "customer_id: missing or unreadable": [{"customer_id": ""}],
+    "is_fraud: neither 0 nor 1": [{"is_fraud": value} for value in ("2", "yes", "0.5")],
+}
+# In another zone, out of order, in the future.
+SOUND = [{"timestamp": value} for value in ("2018-09-08 12:00:00+02:00", "2018-09-07 00:00:00", "2031-01-01")]
+N_ROWS = 100_000
+
+
+def write_broken(path: Path) -> dict[str, int]: # {reason: rows}
+    kinds = [({}, None), *((row, None) for row in SOUND), *((row, reason) for reason, rows in BROKEN.items() for row in rows)]
+    counts = dict.fromkeys(BROKEN, 0)
+    with open(path, "w") as file:
+        file.write(",".join([*WELL, "scenario"]) + "\n")
+        for number in range(N_ROWS):
+            row, reason = kinds[number % len(kinds)]
+            file.write(",".join({**WELL, "transaction_id": str(9_000_000 + number), **row}.values()) + ",0\n")
+            if reason:
+                counts[reason] += 1
+    return counts
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_of_every_broken_kind(day):
+    counts = write_broken(day.root / "mine.csv")
+    day.run("mlproj data add mine.csv")
+    done = day.run("mlproj run prepare", fails=True)
+    day.project.params(lambda params: params["prepare"].update(max_rejected=0.99))
+    day.run("mlproj run prepare")
+    summary = json.loads((day.root / "metrics/prepare.json").read_text())
+    assert summary["rejected_by_reason"] == dict(sorted(counts.items()))
+    rejected = pq.read_table(day.root / "prepared/rejected.parquet").to_pandas()
+    assert rejected.row.is_unique and len(rejected) == sum(counts.values())
+    assert summary["kept"] + summary["rejected"] == summary["rows"]
+    seen = re.sub(r"\d{4,} ", "… ", sentences(done))
+    day.tell("A CSV of 100,000 rows with every kind of broken row is added", "mlproj run prepare", seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "days"), [("no fraud at all", ("2018", "2019")), ("no fraud in the training week", ("2018-07-25", "2018-08-01"))]
+)
+def test_labels_of_one_class(day, what, days):
+    path = day.root / "prepared/transactions.parquet"
+    rows = pq.read_table(path).to_pandas()
+    rows.loc[rows.timestamp.between(*days), "is_fraud"] = 0
+    table = pa.Table.from_pandas(rows, pq.read_schema(path), preserve_index=False)
+    write_parquet(table, path, read_lineage(path))
+    done = day.run("mlproj run train --model logistic", fails=True)
+    day.tell(f"The data have {what}", "mlproj run train", re.sub(r"\d{4,}", "…", sentences(done)))
