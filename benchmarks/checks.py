@@ -1,4 +1,4 @@
-"""Sum up what `make long` found, as pytest's `--junitxml` writes it, in checks.json: `python -m benchmarks.checks FILE.xml`."""
+"""Sum up what `make long` found, as pytest's `--junitxml` writes it, in checks.json: `python -m benchmarks.checks FILE.xml …`."""
 
 import sys
 from pathlib import Path
@@ -13,10 +13,10 @@ def outcome(case: ElementTree.Element) -> str:
     return "failed" if found & {"failure", "error"} else "skipped" if "skipped" in found else "passed"
 
 
-def sum_up(results: Path) -> dict[str, dict[str, int]]: # {file of tests: passed, failed, skipped, seconds}
+def sum_up(results: list[Path]) -> dict[str, dict[str, int]]: # {file of tests: passed, failed, skipped, seconds}
     "Count outcomes by file."
     files = {}
-    for case in ElementTree.parse(results).iter("testcase"):
+    for case in [case for path in results for case in ElementTree.parse(path).iter("testcase")]:
         counts = files.setdefault(case.get("classname").replace(".", "/") + ".py", {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
         counts[outcome(case)] += 1
         counts["seconds"] += float(case.get("time"))
@@ -24,4 +24,4 @@ def sum_up(results: Path) -> dict[str, dict[str, int]]: # {file of tests: passed
 
 
 if __name__ == "__main__":
-    write_json(ROOT / "benchmarks" / "checks.json", sum_up(Path(sys.argv[1])))
+    write_json(ROOT / "benchmarks" / "checks.json", sum_up([Path(name) for name in sys.argv[1:]]))
