@@ -24,7 +24,7 @@ import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
-from traitlets import CaselessStrEnum
+from traitlets.config import Config
 
 from .environment import check_environment
 from .settings import UserError, check_name, check_shape, load_settings, put_in_place, read_yaml
@@ -193,7 +193,7 @@ def explain_shortage(
     if "out of memory error" in message.lower():
         limit = f"engine.memory_limit in settings.ini ({settings.engine_memory_limit})"
         return f"the engine needs more memory than {limit}: raise it, or lower engine.threads"
-    words = "MemoryError|bad_alloc|unable to allocate|cannot allocate memory|alloc of size|failed to map segment"
+    words = "MemoryError|bad_alloc|unable to allocate|cannot allocate memory|alloc of size|failed to map segment|can't start new thread"
     if re.search(words, message, re.IGNORECASE):
         return "memory did not suffice: give it more, or lower engine.memory_limit and engine.threads in settings.ini"
     return None
@@ -210,7 +210,7 @@ def run_notebook(
 
     Raises `StageFailed` when it stopped: with one sentence for a user's mistake, with the traceback for anything else.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with _own_folder() as folder:
         executed, message = Path(folder) / source.name, None
         try:
             _execute(source, executed, parameters, root, folder)
@@ -227,18 +227,26 @@ def run_notebook(
     return _keep(notebook, kept)
 
 # %% ../nbs/api/80_pipeline.ipynb #0bb030e8
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    for left in Path(tempfile.gettempdir()).glob("mlproj-*-*"):
+        process = left.name.split("-")[1]
+        if process.isdecimal() and not Path("/proc", process).exists():
+            shutil.rmtree(left, ignore_errors=True) # another user's stays
+    with tempfile.TemporaryDirectory(prefix=f"mlproj-{os.getpid()}-") as folder:
+        yield folder
+
+# %% ../nbs/api/80_pipeline.ipynb #378f81ec
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}
-        papermill.execute_notebook(
-            source, executed, parameters, kernel_name="python3", cwd=root, kernel_manager_class=_Kernel, **terminal
-        )
+        files = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})
+        kernel = {"kernel_name": "python3", "kernel_manager_class": _Kernel, "config": files}
+        papermill.execute_notebook(source, executed, parameters, cwd=root, **kernel, **terminal)
 
 
 class _Kernel(AsyncKernelManager):
     "A kernel on this machine alone: its sockets are files, and what its libraries print at the end is not shown."
-    transport = CaselessStrEnum(["ipc"], default_value="ipc")
-
     async def start_kernel(self, **options):
         return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 

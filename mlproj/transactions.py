@@ -12,6 +12,7 @@ __all__ = ['KINDS', 'MOST_COLUMNS', 'LONGEST_LINE', 'MOST_UNFOLDED', 'UNFOLDED_F
 import csv
 import glob
 import gzip
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -123,11 +124,23 @@ def read_file(
         # Into a table of its own: on a view, the engine would move the conversions below into its CSV reader,
         # which stops at the first bad value.
         return engine.create_table(ibis.util.gen_name("raw"), table, temp=True)
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Exception as error: # the engine has no common class for a file that it cannot read
-        reason = " ".join(str(error).split("\n\n")[0].replace(glob.escape(str(path)), path.name).replace(str(path), path.name).split())
+        reason = _reason(str(error).replace(glob.escape(str(path)), path.name).replace(str(path), path.name))
         raise UserError(f"{path.name} cannot be read: {reason}") from None
+
+
+def _reason(message: str) -> str:
+    "What the engine says of a file, without advice on options that a user does not have."
+    if found := re.search(r"CSV Error on Line: (\d+)\n.*\nExpected Number of Columns: (\d+) Found: (\d+)", message, re.DOTALL):
+        line, named, fields = map(int, found.groups())
+        return f"line {line} has {'more' if fields > named else 'fewer'} fields than the {named} columns that its first line names"
+    if found := re.search(r"CSV Error on Line: (\d+)\n.*unterminated quote", message, re.DOTALL):
+        return f"line {found[1]} begins a quote that does not end"
+    if found := re.search(r"Malformed JSON .* in line (\d+):", message):
+        return f"line {int(found[1]) - 1} is not whole JSON" # the engine counts one too many
+    return " ".join(message.split("\n\n")[0].split())
 
 # %% ../nbs/api/12_transactions.ipynb #32b82e45
 REQUIRED = ("transaction_id", "timestamp", "amount", "is_fraud")
