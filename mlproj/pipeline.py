@@ -23,7 +23,6 @@ from unittest.mock import patch
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config
 
 from .environment import check_environment
@@ -214,17 +213,21 @@ def run_notebook(
         executed, message = Path(folder) / source.name, None
         try:
             _execute(source, executed, parameters, root, folder)
-        except papermill.PapermillExecutionError as error:
-            shortage = explain_shortage(f"{error.ename}: {error.evalue}", root)
-            message = shortage or (error.evalue if error.ename == "UserError" else str(error))
-        except DeadKernelError:
-            message = "its kernel died, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
+        except (papermill.PapermillExecutionError, RuntimeError) as error: # or the kernel died, or did not begin
+            message = _why(error, root)
         notebook = normalise(nbformat.read(executed, as_version=4))
         if message is None and (leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder])):
             message = f"{source.stem} cannot be reproduced elsewhere: {leaks[0]}"
     if message is not None:
         raise StageFailed(message, _keep(notebook, failed))
     return _keep(notebook, kept)
+
+
+def _why(error: Exception, root: Path) -> str:
+    if not getattr(error, "traceback", None): # where memory is short, Python may not get to the end of one
+        return "its kernel ended without a word, most likely for want of memory: give it more, or lower engine.memory_limit in settings.ini"
+    shortage = explain_shortage(f"{error.ename}: {error.evalue}", root)
+    return shortage or (error.evalue if error.ename == "UserError" else str(error))
 
 # %% ../nbs/api/80_pipeline.ipynb #0bb030e8
 @contextmanager
