@@ -110,7 +110,7 @@ def bring(context: typer.Context) -> None:
     root = project_root()
     with suppress(UserError): # most often it is there, which is quickly seen
         found = check_data(root)
-        if not any(root.glob(".data-*")): # what a command that was killed has left
+        if not any(root.glob(".data[-.]*")): # what a command that was killed has left
             print(f"data/ is version {found[:8]} already")
             return
     from mlproj.data import bring_data

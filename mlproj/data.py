@@ -180,6 +180,7 @@ def bring_data(
     record = read_record(root)
     data = root / "data"
     if data.is_dir() and hash_folder(data) == record.version:
+        write_record(root, record) # for half of one that a command that was killed has left
         check_data(root)
         return f"data/ is version {record.version[:8]} already"
     _refuse_to_lose(root)

@@ -13,20 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import psutil
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, Project, copy_project
+from conftest import MODELS, ROOT, Project, copy_project
 from filelock import FileLock
 from test_mistakes import MADE
 
-from mlproj.engine import read_lineage, write_parquet
 from mlproj.versions import hash_files, hash_folder, read_record
 
 ROWS = ROOT / "benchmarks" / "bad_days.json"
 STAGES = ["prepare", "features", "train@logistic", "backtest@logistic", "compare", "judge"]
 STAGES += ["finalize", "score", "explain", "audit", "model_card"]
+TRAINED = [*(f"train@{name}" for name in MODELS), f"backtest@{MODELS[0]}"]
 
 
 class Day:
@@ -51,9 +51,9 @@ def made(project: Project) -> dict[str, str]: # {folder: hash}
 
 
 def leftovers(root: Path) -> list[str]:
-    "Files and folders that a command keeps only while it works; but for a .data.dvc of its own, which git ignores and the next one clears."
+    "Files and folders that a command keeps only while it works."
     half_written = [path for name in MADE for path in (root / name).glob("**/.*") if path.suffix[1:].isdecimal()]
-    found = half_written + [*root.glob(".data-*")]
+    found = half_written + [*root.glob(".data[-.]*"), *root.glob("kernel-ipc*")]
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 
@@ -144,7 +144,15 @@ def shell() -> dict[str, str]:
 
 
 @pytest.fixture
-def begun(day) -> Iterator[list[psutil.Process]]:
+def temporary(monkeypatch) -> Iterator[Path]:
+    "The system's folder for temporary files; its name is short, for sockets are in there."
+    with tempfile.TemporaryDirectory(prefix="bad-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def begun(day, temporary) -> Iterator[list[psutil.Process]]:
     "DVC, the command of a stage and the kernel, while the stage runs."
     command = "exec dvc repro --single-item --force features"
     dvc = subprocess.Popen(command, shell=True, cwd=day.root, env=shell(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -167,21 +175,24 @@ def until(happened, seconds: float = 60) -> None:
 
 
 @pytest.mark.slow
-def test_dvc_and_the_command_are_killed_and_the_kernel_ends_by_itself(day, begun):
+def test_dvc_and_the_command_are_killed_and_the_kernel_ends_by_itself(day, temporary, begun):
     dvc, command, kernel = begun
     assert "ipykernel" in " ".join(kernel.cmdline())
+    until(lambda: list(temporary.glob("mlproj-*/kernel-ipc-*")))
     dvc.kill()
     command.kill()
     psutil.wait_procs([dvc])
     until(lambda: not kernel.is_running(), 20)
     assert not (day.root / "features/features.parquet").exists()
     lock = (day.root / "dvc.lock").read_text()
-    day.run("dvc repro features")
+    assert list(temporary.glob("mlproj-*"))
+    day.run("dvc repro --single-item --force features")
     assert (day.root / "dvc.lock").read_text() == lock
+    assert list(temporary.iterdir()) == []
     day.tell("DVC and the stage's command are killed while the stage runs; its kernel ends within seconds", "dvc repro", "Killed")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_dvc_alone_is_killed_and_the_stage_goes_on(day, begun):
     dvc, command, _ = begun
     dvc.kill()
@@ -202,16 +213,16 @@ def test_two_runs_at_once(day, begun):
     day.tell("A second `dvc repro` while the first one runs", "dvc repro", seen)
 
 
-# Kills a command before its nth change of a name, or start of another program; exits with 9 when there is none.
+# Kills or stops a command before its nth change of a name, or start of another program.
 KILLER = """
 import os, signal, sys
-left = int(sys.argv.pop(1))
+left, how = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 def count(event, arguments):
     global left
     if event in ("os.rename", "subprocess.Popen") and "git" not in str(arguments[0]):
         left -= 1
         if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), how)
 sys.addaudithook(count)
 from mlproj.cli import app
 app()
@@ -219,9 +230,13 @@ app()
 LINES = "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario\n9000001,2018-09-08,1,1,100,0,0\n"
 
 
+def begin_data(day: Day, n: int, how: signal.Signals, arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", KILLER, str(n), str(int(how)), "data", *arguments.split()]
+    return subprocess.Popen(command, cwd=day.root, env=shell(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def kill_data_before(day: Day, n: int, arguments: str) -> bool: # whether it came so far
-    command = [sys.executable, "-c", KILLER, str(n), "data", *arguments.split()]
-    return subprocess.run(command, cwd=day.root, capture_output=True, env=shell()).returncode == -signal.SIGKILL
+    return begin_data(day, n, signal.SIGKILL, arguments).wait() == -signal.SIGKILL
 
 
 def add_again(day: Day) -> str: # what the user sees
@@ -248,6 +263,22 @@ def test_data_is_killed_while_it_is_replaced(day):
     )
 
 
+@pytest.mark.slow
+def test_two_commands_change_the_data_at_once(day):
+    "The first waits where data/ has been moved away, before the new version has its name."
+    (day.root / "mine.csv").write_text(LINES)
+    (day.root / "other.csv").write_text(LINES)
+    first = begin_data(day, 2, signal.SIGSTOP, "add mine.csv")
+    until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+    seen = sentences(day.run("mlproj data add other.csv", fails=True))
+    assert seen == sentences(day.run("mlproj data", fails=True))
+    first.send_signal(signal.SIGCONT)
+    assert first.wait() == 0
+    assert read_record(day.root).version == hash_folder(day.root / "data")
+    assert (day.root / "data/transactions/mine.csv").read_text() == LINES
+    day.tell("A second `mlproj data add`, or `mlproj data`, while a first one runs", "mlproj data", seen)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("arguments", ["add mine.csv", ""])
 def test_data_is_killed_at_every_step(finished, tmp_path, arguments):
@@ -262,10 +293,10 @@ def test_data_is_killed_at_every_step(finished, tmp_path, arguments):
             add_again(day)
             assert read_record(day.root).version == hash_folder(day.root / "data")
             assert (day.root / "data/transactions/mine.csv").read_text() == LINES
-            day.run("mlproj data") # what comes after a command that refused
-        else:
-            day.run("mlproj data")
+        day.run("mlproj data") # for what a command that refused has left
         assert leftovers(day.root) == []
+        if not arguments:
+            assert day.run("git status --porcelain data.dvc").stdout == ""
         day.tell(f"`mlproj data{' add' if arguments else ''}` is killed before any of its steps", "mlproj data", "Killed")
     assert n > 3
 
@@ -328,7 +359,7 @@ def test_a_full_disk(finished, small_disk):
     day.tell("The disk is full: DVC", "dvc repro", sentences(dvc))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_that_is_read_only(day):
     (day.root / "mine.csv").write_text(LINES)
     with read_only(day.root / "features"):
@@ -341,10 +372,50 @@ def test_a_folder_that_is_read_only(day):
     day.tell("The project is read-only: data", "mlproj data add", sentences(added))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_too_little_memory(day):
     limit = day.run("MLPROJ_ENGINE_MEMORY_LIMIT=10MB MLPROJ_ENGINE_THREADS=2 mlproj run features", fails=True)
     day.tell("The engine may use 10 MB", "mlproj run features", sentences(limit))
+
+
+def plant(day: Day, code: str) -> None:
+    "Put a cell before all others of the features' notebook, but for its parameters."
+    path = day.root / "nbs/pipeline/features.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    tagged = next(number for number, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    notebook.cells.insert(tagged + 1, nbformat.v4.new_code_cell(code))
+    nbformat.write(notebook, path)
+
+
+@pytest.mark.slow
+def test_the_kernel_is_killed_for_want_of_memory(day):
+    "As the system does: while the stage runs, and before it begins."
+    plant(day, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    done = day.run("mlproj run features", fails=True)
+    command = subprocess.Popen("exec mlproj run features", shell=True, cwd=day.root, env=shell(), stderr=subprocess.PIPE, text=True)
+    process = psutil.Process(command.pid)
+    until(lambda: process.children() and "ipykernel" in " ".join(process.children()[0].cmdline()))
+    process.children()[0].kill()
+    stderr = command.communicate()[1]
+    assert sentences(subprocess.CompletedProcess("", 1, "", stderr)) == sentences(done)
+    assert made(day.project) | {"reports": ""} == day.before | {"reports": ""} # reports/failed has one more
+    day.tell("The system kills the stage's kernel, as it does where memory is short", "mlproj run features", sentences(done))
+
+
+@pytest.mark.long
+def test_memory_that_does_not_suffice(day):
+    "A limit that the stage meets in a known place, and limits that it meets anywhere."
+    plant(day, "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\nbytearray(2**30)")
+    done = day.run("mlproj run features", fails=True)
+    day.run("git checkout --quiet nbs")
+    for megabytes in (500, 900, 1300, 1650, 1700, 1750):
+        limited = subprocess.run(
+            f"ulimit -v {megabytes * 1024}; mlproj run features", shell=True, cwd=day.root, capture_output=True, text=True, env=shell()
+        )
+        told = [line for line in limited.stderr.splitlines() if line.startswith("mlproj: ")]
+        assert limited.returncode == 0 or re.search("memory.* engine.memory_limit.* settings.ini", told[0]), limited.stderr
+    day.run("dvc repro --single-item --force features") # which clears what a kernel that died has left
+    day.tell("A stage may use one gigabyte of memory, and asks for more", "mlproj run features", sentences(done))
 
 
 # Files
@@ -356,7 +427,7 @@ def damage(path: Path, how: str) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["truncated", "empty"])
+@pytest.mark.parametrize("how", ["truncated", pytest.param("empty", marks=pytest.mark.long)])
 def test_a_damaged_parquet_file(day, how):
     (day.root / "mine.parquet").write_bytes(damage(day.root / "data/transactions/2018-07.parquet", how))
     day.run("mlproj data add mine.parquet")
@@ -371,7 +442,7 @@ def test_a_flipped_bit_in_the_data(day):
     day.tell("One bit flips in a Parquet file of data/", "dvc repro", sentences(done))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_damaged_output_and_a_damaged_copy_in_the_cache(day):
     path = day.root / "prepared/transactions.parquet"
     path.write_bytes(damage(path, "truncated"))
@@ -406,13 +477,14 @@ BROKEN = { # a row, and why it is set aside
     "customer_id: missing or unreadable": [{"customer_id": ""}],
     "is_fraud: neither 0 nor 1": [{"is_fraud": value} for value in ("2", "yes", "0.5")],
 }
-# In another zone, out of order, in the future.
-SOUND = [{"timestamp": value} for value in ("2018-09-08 12:00:00+02:00", "2018-09-07 00:00:00", "2031-01-01")]
+# In another zone, out of order, in the future; and what is read.
+SOUND = {"2018-09-08 12:00:00+02:00": "2018-09-08 10:00:00", "2018-09-07": "2018-09-07 00:00:00", "2031-01-01": "2031-01-01 00:00:00"}
 N_ROWS = 100_000
 
 
 def write_broken(path: Path) -> dict[str, int]: # {reason: rows}
-    kinds = [({}, None), *((row, None) for row in SOUND), *((row, reason) for reason, rows in BROKEN.items() for row in rows)]
+    sound = [({}, None), *(({"timestamp": time}, None) for time in SOUND)]
+    kinds = [*sound, *((row, reason) for reason, rows in BROKEN.items() for row in rows)]
     counts = dict.fromkeys(BROKEN, 0)
     with open(path, "w") as file:
         file.write(",".join([*WELL, "scenario"]) + "\n")
@@ -436,19 +508,60 @@ def test_a_hundred_thousand_rows_of_every_broken_kind(day):
     rejected = pq.read_table(day.root / "prepared/rejected.parquet").to_pandas()
     assert rejected.row.is_unique and len(rejected) == sum(counts.values())
     assert summary["kept"] + summary["rejected"] == summary["rows"]
+    kept = pq.read_table(day.root / "prepared/transactions.parquet", columns=["transaction_id", "timestamp"]).to_pandas()
+    assert kept.timestamp.is_monotonic_increasing
+    by_id = kept.set_index("transaction_id").timestamp
+    assert [str(by_id[9_000_001 + n]) for n in range(3)] == [f"{time}+00:00" for time in SOUND.values()]
     seen = re.sub(r"\d{4,} ", "… ", sentences(done))
-    day.tell("A CSV of 100,000 rows with every kind of broken row is added", "mlproj run prepare", seen)
+    broken = "amounts that are NaN, infinite, negative or enormous, times and labels that are none, ids missing or twice"
+    read = "times out of order, in another zone and in the future are read"
+    day.tell(f"A CSV of 100,000 rows is added: {broken}; {read}", "mlproj run prepare", seen)
 
 
-@pytest.mark.slow
+RAGGED = {
+    "a line of too many fields": ("z.csv", "9000002,2018-09-08,1,1,100,0,0,0\n"),
+    "a line of too few fields": ("y.csv", "9000002,2018-09-08,1\n"),
+    "a quote that does not end": ("x.csv", '9000002,"2018-09-08,1,1,100,0,0\n'),
+    "a line cut in the middle": ("w.csv", "9000002,2018-0"),
+    "a line cut in the middle, of JSON": ("v.jsonl", '{"transaction_id": 9000002, "timest'),
+}
+
+
+@pytest.mark.long
+def test_lines_that_are_not_whole(day):
+    "Files are read in the order of their names, and the first that cannot be read is named."
+    for what, (name, line) in RAGGED.items():
+        whole = '{"transaction_id": 9000001}\n' if name.endswith("jsonl") else LINES
+        (day.root / name).write_text(whole + line)
+        day.run(f"mlproj data add {name}")
+        done = day.run("mlproj run prepare", fails=True)
+        seen = sentences(done)
+        assert f"{name} cannot be read: line {whole.count(chr(10)) + 1} " in seen
+        assert made(day.project)["prepared"] == day.before["prepared"]
+        RAGGED[what] = seen
+    for what, seen in RAGGED.items():
+        day.tell(f"A file is added that has {what}", "mlproj run prepare", seen)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("what", "days"), [("no fraud at all", ("2018", "2019")), ("no fraud in the training week", ("2018-07-25", "2018-08-01"))]
+    ("what", "first", "last", "ran"),
+    [
+        ("no fraud at all", "2018", "2019", ["guard", "prepare", "features", "train@logistic"]),
+        ("no fraud in the training week", "2018-07-25", "2018-08-01", ["guard", "prepare", "features", "train@logistic"]),
+        ("no fraud in the training week of a later fold", "2018-08-15", "2018-08-22", ["guard", "prepare", "features", *TRAINED]),
+    ],
 )
-def test_labels_of_one_class(day, what, days):
-    path = day.root / "prepared/transactions.parquet"
-    rows = pq.read_table(path).to_pandas()
-    rows.loc[rows.timestamp.between(*days), "is_fraud"] = 0
-    table = pa.Table.from_pandas(rows, pq.read_schema(path), preserve_index=False)
-    write_parquet(table, path, read_lineage(path))
-    done = day.run("mlproj run train --model logistic", fails=True)
-    day.tell(f"The data have {what}", "mlproj run train", re.sub(r"\d{4,}", "…", sentences(done)))
+def test_labels_of_one_class(day, what, first, last, ran):
+    lock = (day.root / "dvc.lock").read_text()
+    parts = [pq.read_table(path).to_pandas() for path in sorted((day.root / "data/transactions").iterdir())]
+    rows = pd.concat(parts)
+    rows.loc[rows.timestamp.between(first, last, inclusive="left"), "is_fraud"] = 0
+    rows.to_parquet(day.root / "mine.parquet", index=False)
+    day.run("mv data mine && rm data.dvc && mlproj data add mine.parquet && mlproj data add --attributes mine/attributes/*")
+    done = day.run("dvc repro", fails=True)
+    assert re.findall("Running stage '(.*)'", done.stdout) == ran
+    day.run("git checkout --quiet data.dvc dvc.lock metrics plots && dvc checkout --force && dvc repro")
+    assert (day.root / "dvc.lock").read_text() == lock
+    assert made(day.project) | {"reports": ""} == day.before | {"reports": ""} # reports/failed has one more
+    day.tell(f"The data have {what}; then they come back", "dvc repro", re.sub(r"\d{4,}", "…", sentences(done)))

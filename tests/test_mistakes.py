@@ -1,9 +1,6 @@
 """What a user does wrong: one clear message, a non-zero exit, and nothing lost."""
 
-import json
-
 import nbformat
-import pyarrow.parquet as pq
 import pytest
 
 from mlproj.versions import hash_folder
@@ -87,43 +84,6 @@ def test_a_file_without_a_needed_column(project):
     expected = "mine.csv has no column 'customer_id', which prepare.columns in params.yaml takes for customer_id"
     assert expected in message(project.run("mlproj run prepare", fails=True))
     assert hash_folder(project.root / "prepared") == before
-
-
-def test_a_file_that_cannot_be_read(project):
-    whole = (project.root / "data/transactions/2018-07.parquet").read_bytes()
-    (project.root / "mine.parquet").write_bytes(whole[: len(whole) // 2])
-    project.run("mlproj data add mine.parquet")
-    assert "mine.parquet cannot be read" in message(project.run("mlproj run prepare", fails=True))
-
-
-def test_broken_rows_are_set_aside_and_counted(project):
-    lines = [
-        "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario",
-        "9000001,2018-09-08 10:00:00,1,1,100,0,0",
-        "9000002,2018-09-08 10:00:01,1,1,-100,0,0",
-        "9000003,yesterday,1,1,100,0,0",
-        "9000004,2018-09-08 10:00:02,,1,100,0,0",
-        "9000001,2018-09-08 10:00:03,1,1,100,0,0",
-        "9000005,2018-09-08 10:00:04,1,1,100,2,0",
-        "9000006,2018-09-08 10:00:05,1,1,100,yes,0",
-        "9000007,2018-09-08 10:00:06,1,1,100,,0",
-    ]
-    (project.root / "mine.csv").write_text("\n".join(lines) + "\n")
-    rows = pq.read_metadata(project.root / "prepared/transactions.parquet").num_rows
-    project.run("mlproj data add mine.csv && mlproj run prepare")
-    metrics = json.loads((project.root / "metrics/prepare.json").read_text())
-    assert (metrics["rows"], metrics["kept"], metrics["rejected"]) == (rows + 8, rows + 2, 6)
-    rejected = pq.read_table(project.root / "prepared/rejected.parquet").to_pandas()
-    assert rejected.row.tolist() == [2, 3, 4, 5, 6, 7]
-    assert set(rejected.file) == {"mine.csv"}
-    assert rejected.reason.tolist() == [
-        "amount: negative",
-        "timestamp: missing or unreadable",
-        "customer_id: missing or unreadable",
-        "transaction_id: seen before",
-        "is_fraud: neither 0 nor 1",
-        "is_fraud: neither 0 nor 1",
-    ]
 
 
 def test_commands_that_make_no_sense(project):
