@@ -194,11 +194,12 @@ def test_dvc_and_the_command_are_killed_and_the_kernel_ends_by_itself(day, tempo
 
 @pytest.mark.long
 def test_dvc_alone_is_killed_and_the_stage_goes_on(day, begun):
-    dvc, command, _ = begun
+    dvc, command, kernel = begun
+    kernel.suspend()
     dvc.kill()
     psutil.wait_procs([dvc])
     done = day.run("mlproj run features", fails=True)
-    assert command.is_running()
+    kernel.resume()
     until(lambda: not command.is_running())
     assert made(day.project) == day.before
     day.tell("DVC alone is killed, the stage goes on, and is begun a second time", "mlproj run features", sentences(done))
@@ -206,7 +207,9 @@ def test_dvc_alone_is_killed_and_the_stage_goes_on(day, begun):
 
 @pytest.mark.slow
 def test_two_runs_at_once(day, begun):
+    begun[2].suspend()
     done = day.run("dvc repro --single-item --force features", fails=True)
+    begun[2].resume()
     seen = sentences(done).partition(" (PID")[0]
     psutil.wait_procs(begun[:1])
     assert made(day.project) == day.before
