@@ -429,8 +429,8 @@ def damage(path: Path, how: str) -> bytes:
     return {"truncated": bytes(content[: len(content) // 2]), "empty": b"", "with a flipped bit": bytes(content)}[how]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["truncated", pytest.param("empty", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["truncated", "empty"])
 def test_a_damaged_parquet_file(day, how):
     (day.root / "mine.parquet").write_bytes(damage(day.root / "data/transactions/2018-07.parquet", how))
     day.run("mlproj data add mine.parquet")
