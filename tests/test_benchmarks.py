@@ -32,7 +32,7 @@ def test_the_features_are_among_those_of_params():
     assert {**section, "windows": HANDBOOK["windows"]} == HANDBOOK
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_contenders_agree(prepared, tmp_path):
     files = {name: tmp_path / f"{name}.parquet" for name in QUICK | SLOW}
     for name, path in files.items():

@@ -70,7 +70,7 @@ def postgres() -> Iterator[str]: # the address of an empty database
 Execute = Callable[[str], list[tuple]]
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=[pytest.param("duckdb", marks=pytest.mark.long), "postgres"])
 def database(request, tmp_path, monkeypatch) -> Execute:
     "A database that the commands use, and a way to run a statement in it."
     if request.param == "duckdb":

@@ -123,7 +123,7 @@ def strange_inputs(root: Path) -> None:
     write_parquet(rows, path, read_lineage(path))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_stages_take_text_and_missing_values(project):
     strange_inputs(project.root)
     project.params(lambda params: params["train"]["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))

@@ -17,7 +17,7 @@ def test_a_second_run_runs_nothing(finished):
     assert finished.run("git status --porcelain").stdout == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_inputs_give_the_same_bytes(finished, project):
     project.run("dvc repro --force --single-item prepare features train@tree_depth_2 backtest@tree_depth_2 compare")
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()

@@ -105,7 +105,7 @@ def test_a_result_that_is_no_better_changes_nothing(project):
     assert (project.root / "params.yaml").read_text() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_result_of_another_search_is_refused(project):
     def refusal() -> str:
         done = project.run("mlproj tune --accept", fails=True)
