@@ -216,7 +216,7 @@ def test_two_runs_at_once(day, begun):
     day.tell("A second `dvc repro` while the first one runs", "dvc repro", seen)
 
 
-# Kills or stops a command before its nth change of a name, or start of another program.
+# Kills or stops a command before its nth change of a name, or start of another program. With -B: bytecode is renamed once written.
 KILLER = """
 import os, signal, sys
 left, how = int(sys.argv.pop(1)), int(sys.argv.pop(1))
@@ -234,7 +234,7 @@ LINES = "transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenar
 
 
 def begin_data(day: Day, n: int, how: signal.Signals, arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", KILLER, str(n), str(int(how)), "data", *arguments.split()]
+    command = [sys.executable, "-B", "-c", KILLER, str(n), str(int(how)), "data", *arguments.split()]
     return subprocess.Popen(command, cwd=day.root, env=shell(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

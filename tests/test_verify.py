@@ -125,7 +125,8 @@ def processes_in(folder: Path) -> list[str]: # process ids
 def test_an_interruption_leaves_nothing_behind(project, sign):
     use_this_environment(project)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = subprocess.Popen(["mlproj", "verify", "--clone"], cwd=project.root, env=environment, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} # a shell's & ignores it
+    command = subprocess.Popen(["mlproj", "verify", "--clone"], cwd=project.root, env=environment, **quiet)
     deadline = time.monotonic() + 300
     while not list(project.root.glob(".verify-*/prepared/transactions.parquet")): # a stage is at work
         assert command.poll() is None and time.monotonic() < deadline
