@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -108,12 +108,13 @@ def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
-# Kills DVC, the stage's command and its kernel, in this order.
+# Kills DVC, the shell that some systems put between, the stage's command and its kernel, in this order.
 KILL = """
-import os, signal
 import psutil
-for process in reversed([psutil.Process(), *psutil.Process().parents()[:2]]):
-    assert "dvc" in " ".join(process.cmdline()) or process.pid in (os.getpid(), os.getppid()), process
+kernel = psutil.Process()
+parents = kernel.parents()
+dvc = next(process for process in parents if process.name() == "dvc")
+for process in [dvc, *reversed(parents[:parents.index(dvc)]), kernel]:
     process.kill()
 """
 
@@ -157,13 +158,22 @@ def begun(day, temporary) -> Iterator[list[psutil.Process]]:
     command = "exec dvc repro --single-item --force features"
     dvc = subprocess.Popen(command, shell=True, cwd=day.root, env=shell(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     process = psutil.Process(dvc.pid)
-    until(lambda: len(process.children(recursive=True)) == 2)
-    processes = [process, *process.children(recursive=True)]
+    until(lambda: kernels_of(process))
+    (kernel,) = kernels_of(process)
+    processes = [process, kernel.parent(), kernel]
     yield processes
     for left in processes:
         if left.is_running():
             left.kill()
     dvc.wait()
+
+
+def kernels_of(process: psutil.Process) -> list[psutil.Process]:
+    found = []
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess): # it has ended since
+            found += [child] * ("ipykernel_launcher" in child.cmdline())
+    return found
 
 
 def until(happened, seconds: float = 60) -> None:
