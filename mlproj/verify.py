@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['DIGIT', 'IDENTICAL', 'EQUAL', 'DIFFERENT', 'compare_metrics', 'compare_tables', 'same_picture', 'compare_notebooks',
-           'compare_files', 'Compared', 'compare_output', 'find_causes', 'Verification', 'compare_with_commit',
-           'describe_verification', 'uncommitted', 'clone_commit', 'verify_clone', 'write_verification']
+           'compare_files', 'wrong_sums', 'Compared', 'compare_output', 'find_causes', 'Verification',
+           'compare_with_commit', 'describe_verification', 'uncommitted', 'clone_commit', 'verify_clone',
+           'write_verification']
 
 # %% ../nbs/api/84_verify.ipynb #7bad9631
 import base64
@@ -131,6 +132,8 @@ def compare_files(
     new: bytes,
 ) -> list[str]: # one sentence for each figure that differs; none when they are equal in figures
     "Compare two files by what they show."
+    if Path(name).name == "SHA256SUMS":
+        return [] if _named(old) == _named(new) else ["it names other files"]
     match Path(name).suffix:
         case ".json":
             return compare_metrics(old, new)
@@ -146,6 +149,35 @@ def compare_files(
             return []
         case _:
             return [] if old == new else ["its bytes differ"]
+
+
+def _named(sums: bytes) -> list[bytes]:
+    return [line[66:] for line in sums.splitlines()]
+
+
+def wrong_sums(
+    folder: Path,
+) -> list[str]: # one sentence for each file whose sum is not the stated one
+    "Compare the sums that a folder states, in SHA256SUMS and in meta.json, with the files in it."
+    found = []
+    for path in sorted(folder.rglob("*")):
+        sums = _stated(path)
+        wrong = [name for name in sums if not _has_sum(path.with_name(name), sums[name])]
+        found += [f"{path.relative_to(folder).as_posix()}: its sum of {name} is not that of the file" for name in wrong]
+    return found
+
+
+def _stated(path: Path) -> dict[str, str]: # {file beside it: SHA-256}
+    if path.name == "SHA256SUMS":
+        return {line[66:]: line[:64] for line in path.read_text().splitlines()}
+    if path.name == "meta.json":
+        meta = json.loads(path.read_bytes())
+        return {part["file"]: part["sha256"] for part in (meta, meta.get("export", {})) if "sha256" in part}
+    return {}
+
+
+def _has_sum(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 # %% ../nbs/api/84_verify.ipynb #f3563964
 IDENTICAL, EQUAL, DIFFERENT = "identical", "equal in figures", "different"
@@ -177,7 +209,7 @@ def compare_output(
     new = {"": place / output} if (place / output).is_file() else _files(place / output)
     if set(old) != set(new):
         return DIFFERENT, [f"{name} is in one of the two only" for name in sorted(set(old) ^ set(new))]
-    found = []
+    found = wrong_sums(place / output)
     for name in sorted(new):
         one, other = committed.cat_file(old[name]), new[name].read_bytes()
         sentences = compare_files(name or output, one, other) if one != other else []

@@ -1,5 +1,6 @@
 """`mlproj verify` and `make verify`: results that are those of the commit, and results that are not, on the small world."""
 
+import hashlib
 import json
 import os
 import re
@@ -14,9 +15,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import Project
+from dvc.api import DVCFileSystem
 from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 
-from mlproj.verify import DIFFERENT, EQUAL, IDENTICAL, clone_commit, compare_with_commit
+from mlproj.verify import DIFFERENT, EQUAL, IDENTICAL, clone_commit, compare_output, compare_with_commit
+from mlproj.versions import hash_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning") # of DVC, about its trees of paths
 
@@ -54,6 +57,18 @@ def test_other_bytes_with_the_same_figures_are_equal(project):
     done = project.run("mlproj verify")
     assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
     assert summary(done).startswith("equal in figures: ") and "no figure differs" in summary(done)
+
+
+def test_a_model_of_other_bytes_is_equal_where_its_sums_are_its_own(project):
+    folder, committed = project.root / "models/tree_depth_2", DVCFileSystem(str(project.root), rev="HEAD")
+    md5, names = hash_folder(folder), sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
+    model, meta = folder / "model.onnx", folder / "meta.json"
+    before = hashlib.sha256(model.read_bytes()).hexdigest()
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5)[0] == DIFFERENT
+    meta.write_text(meta.read_text().replace(before, hashlib.sha256(model.read_bytes()).hexdigest()))
+    project.run(f"cd models/tree_depth_2 && sha256sum {' '.join(names)} > SHA256SUMS")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5)[0] == EQUAL
 
 
 def test_what_was_changed_by_hand_is_different(project):
