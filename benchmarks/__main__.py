@@ -13,7 +13,7 @@ from benchmarks import features, latency, report
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
-from mlproj.engine import write_json
+from mlproj.files import write_json
 from mlproj.simulator import World
 
 

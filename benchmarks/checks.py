@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.process import ROOT
-from mlproj.engine import write_json
+from mlproj.files import write_json
 
 
 def outcome(case: ElementTree.Element) -> str:

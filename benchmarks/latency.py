@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.process import ROOT, measure
-from mlproj.engine import read_lineage
 from mlproj.export import booster_to_onnx
+from mlproj.files import read_lineage
 from mlproj.models import Model, encode_inputs, load_model
 
 ONE, MANY = 5_000, 50_000 # transactions that are scored one by one, and in a batch

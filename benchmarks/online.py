@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.contenders.ours import run
 from benchmarks.handbook import HANDBOOK
-from mlproj.engine import write_parquet
 from mlproj.features import parse_definition
+from mlproj.files import write_parquet
 from mlproj.online import OnlineFeatures, warm
 
 DAY = 86_400_000_000 # microseconds

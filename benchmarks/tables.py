@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.process import measure
-from mlproj.engine import connect, query_batches, write_parquet
+from mlproj.engine import connect, query_batches
+from mlproj.files import write_parquet
 from mlproj.simulator import World, simulate
 
 

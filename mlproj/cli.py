@@ -176,7 +176,7 @@ def inspect(
 def report() -> None:
     "Print the comparison table, and where the report is."
     from mlproj.compare import comparison_table
-    from mlproj.engine import read_json
+    from mlproj.files import read_json
     from mlproj.pipeline import report_path, stage_parameters
 
     root = project_root()
@@ -253,7 +253,7 @@ def tune(
 
 def _accept(root: Path) -> str:
     from mlproj import tuning
-    from mlproj.engine import read_json
+    from mlproj.files import read_json
     from mlproj.pipeline import stage_parameters
 
     path = root / "metrics" / "tuning.json"

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot as sg
 
-from .engine import connect, connect_spark, query_batches, write_parquet
+from .engine import connect, connect_spark, query_batches
+from .files import write_parquet
 from .settings import UserError, load_settings, project_root
 from .versions import check_data
 

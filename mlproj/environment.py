@@ -62,7 +62,7 @@ def write_environment(
 
     Raises `UserError` when one is neither installed nor recorded.
     """
-    from mlproj.engine import write_json
+    from mlproj.files import write_json
 
     before = read_environment(root) if (Path(root) / ENVIRONMENT).exists() else {}
     names = sorted({name for used in stage_packages(root).values() for name in used})

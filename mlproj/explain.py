@@ -17,8 +17,8 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 from xgboost import Booster, DMatrix
 
-from .engine import read_lineage
 from .features import read_features
+from .files import read_lineage
 from .models import Model, encode_inputs, load_model
 from .settings import UserError
 from .wording import plain_value

@@ -18,8 +18,8 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-from .engine import read_lineage
 from .environment import ENVIRONMENT
+from .files import read_lineage
 from .settings import UserError
 
 # %% ../nbs/api/83_lineage.ipynb #a09af382

@@ -31,12 +31,11 @@ def looked_at_cards(
     "List the cards that are looked at each day, and whether they are truly compromised."
     table = pd.DataFrame({"day": day, "card": card, "is_fraud": is_fraud, "score": score})
     caught, days = set(), []
-    for today, transactions in table.groupby("day"):
-        cards = transactions[~transactions.card.isin(caught)].groupby("card", as_index=False)[["is_fraud", "score"]].max()
-        cards = cards.sort_values("score", ascending=False, kind="stable")[:k]
-        days.append(cards.assign(day=today))
-        caught.update(cards.card[cards.is_fraud == 1])
-    return pd.concat(days, ignore_index=True)[list(table)] if days else table
+    for _, cards in table.groupby(["day", "card"], as_index=False).max().groupby("day"):
+        looked_at = cards[~cards.card.isin(caught)].sort_values("score", ascending=False, kind="stable")[:k]
+        days.append(looked_at)
+        caught.update(looked_at.card[looked_at.is_fraud == 1])
+    return pd.concat(days, ignore_index=True) if days else table
 
 
 def card_precision_by_day(

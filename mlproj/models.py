@@ -25,8 +25,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 from xgboost import Booster, XGBClassifier
 from xgboost.core import XGBoostError
 
-from .engine import read_json, write_json
-from .rivals import Rule, isolation_document, neighbours_document, neighbours_scorer, rule_score
+from .files import read_json, write_json
+from .rivals import Rule, isolation_document, neighbours_document, neighbours_scorer, rule_score, trees_document
 from .settings import UserError, check_shape, load_settings, put_in_place
 
 # %% ../nbs/api/60_models.ipynb #2a8b7348
@@ -166,13 +166,6 @@ def _linear_document(estimator: LogisticRegression) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _onnx_document(estimator: BaseEstimator) -> bytes:
-    from skl2onnx import to_onnx  # slow to import, and needed after training alone
-
-    inputs = np.zeros((1, estimator.n_features_in_), dtype="float32")
-    return to_onnx(estimator, inputs, name="model", options={"zipmap": False}, target_opset=17).SerializeToString()
-
-
 def _rule_document(estimator: Rule) -> bytes:
     return json.dumps({"limits": list(estimator.limits.values())}, indent=1).encode()
 
@@ -185,8 +178,8 @@ FORMATS = {
     "Rule": ("json", _rule_document),
     "LogisticRegression": ("json", _linear_document),
     "KNeighborsClassifier": ("arrow", neighbours_document),
-    "DecisionTreeClassifier": ("onnx", _onnx_document),
-    "RandomForestClassifier": ("onnx", _onnx_document),
+    "DecisionTreeClassifier": ("onnx", trees_document),
+    "RandomForestClassifier": ("onnx", trees_document),
     "IsolationForest": ("onnx", isolation_document),
     "XGBClassifier": ("ubj", _booster_document),
 }

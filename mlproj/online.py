@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from fastcore.basics import patch
 
 from .batch import AXES
-from .engine import LARGEST, read_lineage
+from .engine import LARGEST
 from .features import CALENDAR, SECOND, Definition, Windows, parse_duration, utc_offset
+from .files import read_lineage
 from .settings import UserError
 
 # %% ../nbs/api/35_online.ipynb #395d850d

@@ -21,7 +21,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import nbformat
-import papermill
 from jupyter_client import AsyncKernelManager
 from traitlets.config import Config
 
@@ -209,11 +208,13 @@ def run_notebook(
 
     Raises `StageFailed` when it stopped: with one sentence for a user's mistake, with the traceback for anything else.
     """
+    from papermill import PapermillExecutionError  # slow to import, and the notebooks of stages import this module too
+
     with _own_folder() as folder:
         executed, message = Path(folder) / source.name, None
         try:
             _execute(source, executed, parameters, root, folder)
-        except (papermill.PapermillExecutionError, RuntimeError) as error: # or the kernel died, or did not begin
+        except (PapermillExecutionError, RuntimeError) as error: # or the kernel died, or did not begin
             message = _why(error, root)
         notebook = normalise(nbformat.read(executed, as_version=4))
         if message is None and (leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder])):
@@ -241,6 +242,8 @@ def _own_folder() -> Iterator[str]:
 
 # %% ../nbs/api/80_pipeline.ipynb #378f81ec
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
+    import papermill
+
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}
         files = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})

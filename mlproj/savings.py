@@ -28,7 +28,7 @@ class Stream:
         self,
         rows: pd.DataFrame, # transaction_id, timestamp, card, is_fraud (0 or 1) and amount, in units of the currency
     ):
-        self.order = np.lexsort([rows.transaction_id, rows.timestamp])
+        self.order = np.lexsort([rows.transaction_id, rows.timestamp.to_numpy("datetime64[us]")])
         ordered = rows.iloc[self.order]
         self.day = ordered.timestamp.dt.floor("D").factorize(sort=True)[0]
         self.card = ordered.card.factorize()[0]

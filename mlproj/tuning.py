@@ -23,8 +23,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from tqdm import tqdm
 
 from .backtest import backtest, fold_metrics
-from .engine import read_lineage
 from .features import feature_columns
+from .files import read_lineage
 from .intervals import bootstrap, paired_differences
 from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator
 from .settings import UserError, check_shape

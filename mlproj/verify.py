@@ -34,8 +34,8 @@ from dvc.api import DVCFileSystem
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from .engine import write_json
 from .environment import ENVIRONMENT
+from .files import write_json
 from .lineage import changed_inputs, differences, pipeline_stages
 from .settings import UserError
 from .versions import hash_folder

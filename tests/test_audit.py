@@ -31,8 +31,8 @@ from mlproj.audit import (
     unknown_labels,
 )
 from mlproj.backtest import backtest
-from mlproj.engine import read_lineage, write_parquet
 from mlproj.features import parse_definition
+from mlproj.files import read_lineage, write_parquet
 from mlproj.pipeline import stage_parameters
 from mlproj.simulator import simulate
 from mlproj.splits import prequential_folds, train_rows

@@ -86,7 +86,7 @@ def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
     script = """if True:
         import os, signal, sys
         import pyarrow as pa
-        from mlproj.engine import write_parquet
+        from mlproj.files import write_parquet
 
         table = pa.table({"amount": range(2**18)})
 

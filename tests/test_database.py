@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, Project
 
 from mlproj.database import take_snapshot
-from mlproj.engine import read_lineage
+from mlproj.files import read_lineage
 from mlproj.versions import read_record
 
 pytestmark = pytest.mark.slow  # each asks a server, by a command

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlproj.batch import batch_features
-from mlproj.engine import connect, query_batches, write_parquet
+from mlproj.engine import connect, query_batches
 from mlproj.features import parse_definition
+from mlproj.files import write_parquet
 from mlproj.pipeline import stage_parameters
 
 DAY = 86_400_000_000  # microseconds

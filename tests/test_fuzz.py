@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from mlproj.attributes import read_attributes
-from mlproj.engine import LARGEST, connect, read_json, write_json
+from mlproj.engine import LARGEST, connect
 from mlproj.features import Definition, parse_definition
+from mlproj.files import read_json, write_json
 from mlproj.inspect import propose
 from mlproj.models import fit_model, load_model, make_estimator, save_model
 from mlproj.online import OnlineFeatures

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from conftest import Project
 
-from mlproj.engine import read_lineage, write_parquet
 from mlproj.export import booster_to_onnx
+from mlproj.files import read_lineage, write_parquet
 from mlproj.models import Model, fit_model, load_model
 from mlproj.settings import UserError
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import mlproj.batch
 from mlproj.batch import batch_features
-from mlproj.engine import LARGEST, connect, connect_backend, query_batches, write_parquet
+from mlproj.engine import LARGEST, connect, connect_backend, query_batches
 from mlproj.features import AGGREGATES, Definition, parse_definition, parse_duration
+from mlproj.files import write_parquet
 from mlproj.online import OnlineFeatures
 from mlproj.pipeline import stage_parameters
 

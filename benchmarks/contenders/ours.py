@@ -6,8 +6,9 @@ import ibis.backends.duckdb  # noqa: F401 -- Ibis would load it on first use, an
 
 from benchmarks.handbook import HANDBOOK
 from mlproj.batch import batch_features
-from mlproj.engine import connect_backend, query_batches, write_parquet
+from mlproj.engine import connect_backend, query_batches
 from mlproj.features import parse_definition
+from mlproj.files import write_parquet
 
 
 def run(prepared: str, features: str) -> None:
