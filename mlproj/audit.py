@@ -187,7 +187,7 @@ def shuffle_labels(
 ) -> pd.DataFrame: # the same, with labels exchanged among the labelled transactions of each day
     "Shuffle labels within days."
     known = np.flatnonzero(transactions.is_fraud.notna())
-    day = transactions.timestamp.dt.floor("D").to_numpy()[known]
+    day = transactions.timestamp.dt.floor("D").to_numpy("datetime64[us]")[known]
     drawn = np.lexsort((np.random.default_rng(seed).random(len(known)), day))
     labels = transactions.is_fraud.to_numpy(dtype="float64", na_value=np.nan).copy()
     labels[known[np.argsort(day, kind="stable")]] = labels[known[drawn]]

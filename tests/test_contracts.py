@@ -26,7 +26,7 @@ PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
 PIPELINES = [ROOT / "dvc.yaml", ROOT / "tuning/dvc.yaml", ROOT / "sequence/dvc.yaml"]
 STAGES = {name: stage for path in PIPELINES for name, stage in YAML(typ="safe", pure=True).load(path)["stages"].items()}
 NOTEBOOKS = sorted((ROOT / "nbs/pipeline").glob("*.ipynb"))
-PACKAGES = importlib.metadata.packages_distributions()
+PACKAGES = importlib.metadata.packages_distributions() | {"ruamel": ["ruamel.yaml"]} # its part in C serves DVC alone
 EXPLORATIONS = sorted((ROOT / "nbs/explore").glob("*.ipynb"))
 
 
