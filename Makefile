@@ -29,7 +29,7 @@ models: $(READY)
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
 
 results: models
-	@set -o pipefail; printf '%s\n' 'compare judge finalize' audit | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' 'judge finalize' 'compare audit' | $(SIDE_BY_SIDE)
 	@set -o pipefail; printf '%s\n' model_card 'explain score' | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made

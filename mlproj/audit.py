@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Alarm', 'not_applicable', 'alarm_table', 'alarm_metrics', 'stop_at_alarms', 'arrivals', 'read_seen', 'make_features',
            'label_definition', 'label_features', 'put_features', 'small_recipe', 'judge', 'shuffle_labels',
-           'shuffled_labels', 'some_cards', 'feature_alone', 'one_feature_alone', 'ceiling', 'assume_delay',
-           'delay_figures', 'label_delay', 'plot_delays', 'unknown_labels', 'shared_rows', 'cut_transactions',
-           'cut_attributes', 'time_travel']
+           'side_by_side', 'take_apart', 'shuffled_labels', 'some_cards', 'feature_alone', 'one_feature_alone',
+           'ceiling', 'assume_delay', 'delay_figures', 'label_delay', 'plot_delays', 'unknown_labels', 'shared_rows',
+           'cut_transactions', 'cut_attributes', 'time_travel']
 
 # %% ../nbs/api/78_audit.ipynb #c15272f6
 from collections.abc import Callable
@@ -194,20 +194,42 @@ def shuffle_labels(
     return transactions.assign(is_fraud=pd.Series(labels, transactions.index).astype("Int8"))
 
 # %% ../nbs/api/78_audit.ipynb #8a3780de
+def side_by_side(
+    tables: list[pd.DataFrame], # the same transactions in the same order, whose labels differ
+    entities: list[str], # columns
+) -> pd.DataFrame: # the rows of each table, with numbers for ids: of table i those that leave i when divided by the number of tables
+    "Put tables into one, each a world of its own, so that one query makes the features of all of them."
+    ids = {name: tables[0][name].factorize(sort=True)[0] * len(tables) for name in ("transaction_id", *entities)}
+    worlds = [table.assign(**{name: numbers + i for name, numbers in ids.items()}) for i, table in enumerate(tables)]
+    return pd.concat(worlds, ignore_index=True)
+
+
+def take_apart(
+    made: pd.DataFrame, # transaction_id, as `side_by_side` gave it, and features
+    transactions: pd.DataFrame, # any of the tables
+    n_tables: int,
+) -> list[pd.DataFrame]: # the features of each table, by its own transaction_id
+    "Undo `side_by_side`."
+    ids = np.sort(transactions.transaction_id.to_numpy())
+    parts = [made[made.transaction_id % n_tables == i] for i in range(n_tables)]
+    return [part.assign(transaction_id=ids[part.transaction_id // n_tables]) for part in parts]
+
+# %% ../nbs/api/78_audit.ipynb #c7a20fff
 def shuffled_labels(
     transactions: pd.DataFrame, # prepared, as far back as the features see
     rows: pd.DataFrame, # those of the fold, with their features
     fold: Fold,
+    entities: list[str], # columns that the features' windows are of
     features: Callable[[pd.DataFrame], pd.DataFrame], # transactions → transaction_id and the features made of labels
     train: Callable[[pd.DataFrame, pd.DataFrame], pd.Series | None], # trained, tested → figures, as `judge` gives them
     n_permutations: int,
 ) -> Alarm:
     "Goes off when shuffled labels can be foretold."
     trained, tested = train_rows(rows, fold), rows.timestamp.between(fold.test_start, fold.test_end, "left")
+    worlds = [shuffle_labels(transactions, seed) for seed in range(n_permutations)]
     drawn = []
-    for seed in range(n_permutations):
-        shuffled = shuffle_labels(transactions, seed)
-        changed = put_features(put_features(rows, shuffled[["transaction_id", "is_fraud"]]), features(shuffled))
+    for shuffled, made in zip(worlds, take_apart(features(side_by_side(worlds, entities)), transactions, len(worlds)), strict=True):
+        changed = put_features(put_features(rows, shuffled[["transaction_id", "is_fraud"]]), made)
         drawn.append(train(changed[trained], changed[tested]))
     found = pd.DataFrame([figures for figures in drawn if figures is not None])
     if len(found) < 2:

@@ -38,9 +38,9 @@ def write_world(
     "Simulate a world and write it as files."
     tables = simulate(world)
     (folder / "transactions").mkdir(parents=True)
-    months = tables["transactions"].timestamp.dt.strftime("%Y-%m")
+    months = tables["transactions"].timestamp.to_numpy("datetime64[M]")
     for month, rows in tables["transactions"].groupby(months):
-        _write(rows, folder / "transactions" / f"{month}.parquet")
+        _write(rows, folder / "transactions" / f"{month:%Y-%m}.parquet")
     (folder / "attributes").mkdir()
     for name in ("customers", "terminals"):
         _write(tables[name], folder / "attributes" / f"{name}.parquet")

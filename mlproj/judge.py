@@ -47,7 +47,7 @@ def decide(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]: # the same rows and columns each: value in units of the currency; alerted; saved
     "Let every model decide, fold after fold."
     values, alerted, saved = (np.zeros((len(rows), len(thresholds))) for _ in range(3))
-    for fold in sorted(set(rows.fold)):
+    for fold in sorted(rows.fold.unique()):
         inside = np.flatnonzero(rows.fold == fold)
         stream = Stream(rows.iloc[inside])
         for column, (model, threshold) in enumerate(thresholds.items()):

@@ -65,11 +65,13 @@ class Pipeline:
 
     def shuffled(self, rows: pd.DataFrame, features) -> Alarm:
         train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
-        return shuffled_labels(self.transactions, rows, self.fold, features, train, n_permutations=3)
+        entities = [windows.entity for windows in self.definition.windows]
+        return shuffled_labels(self.transactions, rows, self.fold, entities, features, train, n_permutations=3)
 
     def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame) -> Alarm:
         train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
-        figures = delay_figures(transactions, rows, splits.test_rows(rows, self.fold, CARD), self.fold, [0, 1, 7], self.features, train)
+        tested = splits.test_rows(rows, self.fold, CARD)
+        figures = delay_figures(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
         return label_delay(figures, 7, METRIC)
 
     def travelled(self, made: pd.DataFrame, features) -> Alarm:

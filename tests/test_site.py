@@ -67,9 +67,13 @@ class Visit:
         self.address, self.wrong = address, []
         self.page.on("console", lambda said: self.wrong.append(f"console: {said.text}") if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
-        self.page.on("requestfailed", lambda request: self.wrong.append(f"not loaded: {request.url}"))
+        self.page.on("requestfailed", self.fails)
         self.page.on("response", lambda answer: self.wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
         self.page.on("request", self.stays)
+
+    def fails(self, request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the reader went on to another page before this one's icon had come
+            self.wrong.append(f"not loaded: {request.url}: {request.failure}")
 
     def stays(self, request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
