@@ -77,12 +77,12 @@ def fold_metrics(
         raise UserError("no label is known in the days that are tested: choose earlier folds under backtest in params.yaml")
     for name, rows in predictions.merge(known, on="transaction_id").groupby("fold"):
         truth, score = rows.is_fraud.to_numpy(), rows.score.to_numpy()
-        cards = looked_at_cards(rows.timestamp.dt.strftime("%Y-%m-%d").to_numpy(), rows[card].to_numpy(), truth, score, k)
+        cards = looked_at_cards(rows.timestamp.to_numpy("datetime64[D]"), rows[card].to_numpy(), truth, score, k)
         by_day = card_precision_by_day(cards, k)
         results.append({
             "fold": name,
             **{key: round(float(value), 9) for key, value in ranking_metrics(truth, score).items()},
             by_day.name: round(float(by_day.mean()), 9),
-            f"{by_day.name}_by_day": {day: float(value) for day, value in by_day.items()},
+            f"{by_day.name}_by_day": {f"{day:%Y-%m-%d}": float(value) for day, value in by_day.items()},
         })
     return results

@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['WIDE', 'TOTALS', 'SUMS', 'GIANT', 'OTHERS', 'AXES', 'TOGETHER', 'OWN', 'rank_ties', 'tie_factor', 'add_key',
            'label_rows', 'add_labels', 'total_names', 'count_bits', 'pack', 'frame_sums', 'frame_others', 'balance',
-           'ledger_totals', 'distinct_totals', 'to_double', 'finish', 'add_windows', 'find_giants', 'find_extremes',
-           'join_attributes', 'place_features', 'batch_features', 'own_features', 'check_columns']
+           'ledger_totals', 'distinct_totals', 'to_double', 'finish', 'Survey', 'survey', 'find_giants',
+           'find_extremes', 'add_windows', 'join_attributes', 'place_features', 'batch_features', 'own_features',
+           'check_columns', 'check_extremes']
 
 # %% ../nbs/api/32_batch.ipynb #853fbef9
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -363,42 +365,30 @@ def _among_others(item: dict, own: ibis.Column, total: Callable, holds_itself: b
     return (own * n - others).cast("float64") / (n.cast("float64") * _deviation(n, others, squares)).nullif(0)
 
 # %% ../nbs/api/32_batch.ipynb #c621bb3d
-def add_windows(
+@dataclass(frozen=True)
+class Survey:
+    "What has to be known of an entity's transactions before its windows."
+    ranks: ibis.Table # from `rank_ties`
+    factor: int # from `tie_factor`
+    giants: list # from `find_giants`
+    extremes: dict[str, tuple[int, int]] # from `find_extremes`
+
+
+def survey(
     engine: ibis.BaseBackend,
-    rows: ibis.Table, # transactions with `time` and whatever else is to be kept
-    plain: ibis.Table, # the same transactions, materialised
-    windows: Windows,
+    plain: ibis.Table, # transactions with `time`, materialised
     definition: Definition,
-) -> ibis.Table: # rows with the windows' features
-    "Add the features of one set of windows."
-    ranks = rank_ties(engine, plain, windows.entity)
-    factor = tie_factor(plain, ranks, windows.entity, windows.reach)
-    keyed, plain = add_key(rows, ranks, factor), add_key(plain, ranks, factor)
-    if windows.columns("label"):
-        keyed = add_labels(keyed, label_rows(engine, plain, windows, factor, definition), parse_duration(windows.lag))
-    totals = _totals(engine, keyed, plain, windows, factor)
-    totals = totals.filter(totals.transaction_id.notnull())
-    if total_names(windows, {"distinct"}):
-        totals = totals.join(distinct_totals(plain, windows, factor), "transaction_id")
-    features = []
-    for length in windows.lengths:
-        for item in windows.aggregates:
-            feature = finish(item, totals, windows, length, definition.units.get(item.get("column"), 1))
-            features.append(_filled(feature, windows.fill))
-    return totals.select(*rows.columns, **dict(zip(map(_slot, windows.feature_names()), features, strict=True)))
+    entity: str,
+    extremes: dict[str, tuple[int, int]], # from `find_extremes`
+) -> Survey:
+    "Survey an entity's transactions."
+    own = [windows for windows in definition.windows if windows.entity == entity]
+    ranks = rank_ties(engine, plain, entity)
+    factor = tie_factor(plain, ranks, entity, max(windows.reach for windows in own))
+    giants = find_giants(plain, entity) if any(total_names(windows, SUMS) for windows in own) else []
+    return Survey(ranks, factor, giants, extremes)
 
 
-def _totals(engine: ibis.BaseBackend, keyed: ibis.Table, plain: ibis.Table, windows: Windows, factor: int) -> ibis.Table:
-    others, extremes = frame_others(keyed, windows, factor), find_extremes(plain, windows.columns("whole numbers"))
-    giants = find_giants(plain, windows.entity) if total_names(windows, SUMS) else []
-    if not giants:
-        return keyed.mutate(**others, **frame_sums(keyed, windows, factor, extremes))
-    keyed = materialise(engine, keyed.mutate(**others)) # read three times
-    is_giant = keyed[windows.entity].isin(giants)
-    balanced, ordinary = ledger_totals(keyed.filter(is_giant), windows, factor), keyed.filter(~is_giant)
-    return balanced.union(ordinary.mutate(**frame_sums(ordinary, windows, factor, extremes)).select(*balanced.columns))
-
-# %% ../nbs/api/32_batch.ipynb #fa6d888c
 def find_giants(
     transactions: ibis.Table,
     entity: str,
@@ -419,6 +409,40 @@ def find_extremes(
     found = transactions.aggregate(**{f"{name} {i}": end for name, pair in ends.items() for i, end in enumerate(pair)})
     row = found.to_pyarrow().to_pylist()[0]
     return {name: (row[f"{name} 0"] or 0, row[f"{name} 1"] or 0) for name in columns}
+
+# %% ../nbs/api/32_batch.ipynb #6bf0876c
+def add_windows(
+    engine: ibis.BaseBackend,
+    rows: ibis.Table, # transactions with `time` and whatever else is to be kept
+    plain: ibis.Table, # the same transactions, materialised
+    windows: Windows,
+    known: Survey, # of the windows' entity
+    definition: Definition,
+) -> ibis.Table: # rows with the windows' features
+    "Add the features of one set of windows."
+    keyed, plain = (add_key(table, known.ranks, known.factor) for table in (rows, plain))
+    if windows.columns("label"):
+        keyed = add_labels(keyed, label_rows(engine, plain, windows, known.factor, definition), parse_duration(windows.lag))
+    totals = _totals(engine, keyed, windows, known)
+    totals = totals.filter(totals.transaction_id.notnull())
+    if total_names(windows, {"distinct"}):
+        totals = totals.join(distinct_totals(plain, windows, known.factor), "transaction_id")
+    features = []
+    for length in windows.lengths:
+        for item in windows.aggregates:
+            feature = finish(item, totals, windows, length, definition.units.get(item.get("column"), 1))
+            features.append(_filled(feature, windows.fill))
+    return totals.select(*rows.columns, **dict(zip(map(_slot, windows.feature_names()), features, strict=True)))
+
+
+def _totals(engine: ibis.BaseBackend, keyed: ibis.Table, windows: Windows, known: Survey) -> ibis.Table:
+    others, factor = frame_others(keyed, windows, known.factor), known.factor
+    if not (known.giants and total_names(windows, SUMS)):
+        return keyed.mutate(**others, **frame_sums(keyed, windows, factor, known.extremes))
+    keyed = materialise(engine, keyed.mutate(**others)) # read three times
+    is_giant = keyed[windows.entity].isin(known.giants)
+    balanced, ordinary = ledger_totals(keyed.filter(is_giant), windows, factor), keyed.filter(~is_giant)
+    return balanced.union(ordinary.mutate(**frame_sums(ordinary, windows, factor, known.extremes)).select(*balanced.columns))
 
 
 def _filled(feature: ibis.Column, fill: float | None) -> ibis.Column: # counts are never missing, and text is not filled
@@ -504,12 +528,16 @@ def batch_features(
     Raises `UserError` when the definition does not fit the transactions.
     """
     check_columns(transactions, definition, attributes)
+    extremes = find_extremes(transactions, definition.whole_numbers())
+    check_extremes(extremes)
     plain, first = _plain_transactions(engine, transactions, definition)
     rows = plain
+    entities = dict.fromkeys(windows.entity for windows in definition.windows)
+    surveys = {entity: survey(engine, plain, definition, entity, extremes) for entity in entities}
     for number, windows in enumerate(definition.windows):
         if number and number % TOGETHER == 0:
             rows = materialise(engine, rows)
-        rows = add_windows(engine, rows, plain, windows, definition)
+        rows = add_windows(engine, rows, plain, windows, surveys[windows.entity], definition)
     rows = place_features(engine, rows.mutate(moment=rows.time + first), definition, attributes)
     made = [table.made if "made" in table.columns else table.time + first for table in (plain, rows)]
     span = plain.aggregate(first=made[0].min(), last=made[0].max()).to_pyarrow().to_pylist()[0]
@@ -572,9 +600,6 @@ def check_columns(
     for name in definition.whole_numbers():
         if not transactions[name].type().is_integer():
             raise UserError(f"features in params.yaml sum up {name!r}, which is not a column of whole numbers")
-    for name, ends in find_extremes(transactions, definition.whole_numbers()).items():
-        if max(map(abs, ends)) > LARGEST:
-            raise UserError(f"features in params.yaml sum up {name!r}, which has values beyond 2**40 either way")
     for windows in definition.windows:
         for name in windows.columns("whole numbers or text"):
             if transactions[name].type().is_floating():
@@ -582,6 +607,15 @@ def check_columns(
     for entity, column in _needed_attributes(definition):
         if entity not in attributes or column not in attributes[entity].columns:
             raise UserError(f"features in params.yaml need {column!r} of {entity}, which prepare.attributes does not have")
+
+
+def check_extremes(
+    extremes: dict[str, tuple[int, int]], # from `find_extremes`
+) -> None:
+    "Raise `UserError` unless all numbers are small enough to be summed."
+    for name, ends in extremes.items():
+        if max(map(abs, ends)) > LARGEST:
+            raise UserError(f"features in params.yaml sum up {name!r}, which has values beyond 2**40 either way")
 
 
 def _needed_attributes(definition: Definition) -> list[tuple[str, str]]:

@@ -146,7 +146,7 @@ def read_tested(
         scored[model] = pd.read_parquet(path, columns=["transaction_id", "fold", "score"], filters=[("fold", "in", folds)])
     rows = scored[models[0]][["transaction_id", "fold"]].merge(labels, on="transaction_id")
     scores = {model: rows[["transaction_id", "fold"]].merge(table, on=["transaction_id", "fold"]).score for model, table in scored.items()}
-    return rows.assign(day=rows.timestamp.dt.strftime("%Y-%m-%d"), card=rows[card]), pd.DataFrame(scores)
+    return rows.assign(day=rows.timestamp.to_numpy("datetime64[D]"), card=rows[card]), pd.DataFrame(scores)
 
 
 def with_intervals(

@@ -84,12 +84,8 @@ class WeightedCards:
     ) -> float: # mean over the days
         "Compute card precision."
         caught, shares = np.zeros(self.n_cards, dtype=bool), []
-        for day in self.days:
-            for length in (8 * self.k, len(day[0])): # the head of a list mostly fills the places
-                row, card, compromised = (column[:length] for column in day)
-                drawn = np.where(caught[card], 0, weights[row])
-                if drawn.sum() >= self.k:
-                    break
+        for row, card, compromised in self.days:
+            drawn = np.where(caught[card], 0, weights[row])
             before = np.cumsum(drawn) - drawn
             places = np.clip(self.k - before, 0, drawn)
             shares.append((places * compromised).sum() / self.k)

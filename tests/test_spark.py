@@ -21,6 +21,11 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed, so Spark cannot be tried"),
 ]
 HERE = "127.0.0.1"
+CONFIGURATION = """
+spark.sql.shuffle.partitions 2
+spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1
+spark.executor.extraJavaOptions -XX:TieredStopAtLevel=1
+"""  # little to shuffle, and Java would spend longer on optimising than on running
 
 
 def start(arguments: list[str], log: Path) -> subprocess.Popen:
@@ -49,7 +54,7 @@ def cluster(tmp_path_factory):
             time.sleep(0.2)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SPARK_LOCAL_IP", HERE)
-            (folder / "spark-defaults.conf").write_text("spark.sql.shuffle.partitions 2\n")  # little to shuffle
+            (folder / "spark-defaults.conf").write_text(CONFIGURATION)
             patch.setenv("SPARK_CONF_DIR", str(folder))
             patch.setenv("MLPROJ_ENGINE_BACKEND", "spark")
             patch.setenv("MLPROJ_ENGINE_SPARK_MASTER", address)
