@@ -98,10 +98,11 @@ def run_small_world(project: Project) -> str: # what DVC printed
 
     def shrink(params: dict) -> None:
         params["compare"]["models"] = MODELS
+        params["features"]["windows"] = params["features"]["windows"][:4] # of every kind
         params["backtest"]["top_k"] = 10
         params["compare"]["published"] = {}
         params["explain"]["compared_with"] = MODELS[1]
-        params["audit"].update(model=MODELS[0], ceilings={})
+        params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
 
     project.params(shrink)
     project.run("git init --quiet")
