@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from conftest import MODELS, ROOT, Project
 
+import mlproj.models
+
 TUTORIAL = ROOT / "nbs/explore/95_first_change.ipynb"
 
 
@@ -31,6 +33,13 @@ def add_cell(project: Project, text: str) -> None:
     (place,) = (number for number, cell in enumerate(notebook.cells) if "\nFORMATS = {" in cell.source)
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(text.strip()))
     nbformat.write(notebook, path)
+
+
+def test_the_cell_that_is_pasted_fits_its_module():
+    (cell,) = (text for language, text in blocks() if language == "python")
+    module = vars(mlproj.models) | {"ESTIMATORS": {}, "FORMATS": {}}
+    exec(cell, module)
+    assert set(module["ESTIMATORS"]) == set(module["FORMATS"]) == {"ExtraTreesClassifier"}
 
 
 @pytest.mark.long
