@@ -5,9 +5,12 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
+UV := $(BIN)/uv pip install --quiet --python .venv --no-deps
 export PATH := $(BIN):$(PATH)
 # Threads that have nothing to do leave the core to others: tests run side by side.
 export OMP_WAIT_POLICY := PASSIVE
+# uv leaves it to the first import to compile a module, and what it compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help repro models results explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock sbom licences
 
@@ -29,11 +32,10 @@ models: $(READY)
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
 
 results: models
-	@set -o pipefail; printf '%s\n' 'judge finalize' 'compare audit' | $(SIDE_BY_SIDE)
-	@set -o pipefail; printf '%s\n' model_card 'explain score' | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' 'judge finalize explain score' 'compare audit' | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
-	@mlproj explore
+	@git ls-files 'nbs/explore/*.ipynb' | xargs basename --multiple --suffix .ipynb | tac | xargs -P 2 -n 1 mlproj explore
 
 tune: $(READY) ## search for better parameters of the model named under tune in params.yaml; stop it and go on as you like
 	@mlproj data
@@ -71,7 +73,7 @@ spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it
 
 .venv/spark: requirements-spark.lock $(READY)
 	@echo "Installing PySpark, 430 MB …" >&2
-	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-spark.lock
+	@$(UV) --require-hashes -r requirements-spark.lock
 	@touch .venv/spark
 
 sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `make repro` shows its figures
@@ -113,11 +115,14 @@ sbom: $(READY) ## list what is installed in sbom.json, as CycloneDX has it
 licences: $(READY) ## list the licences of what is installed; fails where one is not allowed
 	@python .ci/inventory.py licences
 
-# The stamp is made last, so that an installation that was interrupted is taken up again.
+# uv fetches and unpacks several packages at once, which pip does not; pip installs it, from the same lock. The stamp is made last, so that
+# an installation that was interrupted is taken up again.
 $(READY): requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: install it, or name it as in: make PYTHON=/path/to/python" >&2; exit 1; }
-	@echo "Setting up .venv with $(PYTHON); the first time takes a minute or two …" >&2
+	@echo "Setting up .venv with $(PYTHON); the first time takes a minute …" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
+	@$(UV) --require-hashes -r requirements.lock
+	@$(UV) --no-build-isolation --editable .
 	@touch $(READY)
