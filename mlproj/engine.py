@@ -110,5 +110,5 @@ def query_batches(
 ) -> pa.RecordBatchReader:
     "Run a query and read its rows batch by batch."
     if engine.name == "duckdb":
-        return engine.con.sql(ibis.to_sql(rows, dialect="duckdb")).to_arrow_reader(2**17)
+        return engine.con.sql(engine.compile(rows)).to_arrow_reader(2**17)
     return rows.to_pyarrow_batches(chunk_size=2**17)

@@ -8,6 +8,7 @@ __all__ = ['write_parquet', 'read_lineage', 'write_json', 'read_json']
 # %% ../nbs/api/05_files.ipynb #3fe90b2c
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,9 +24,16 @@ def write_parquet(
 ) -> None:
     "Write rows to a Parquet file whose bytes depend on nothing but them and their lineage."
     schema = rows.schema.with_metadata(lineage)
-    with put_in_place(path) as place, pq.ParquetWriter(place, schema, compression="snappy", use_dictionary=False) as writer:
-        for group in _row_groups(rows.to_batches() if isinstance(rows, pa.Table) else rows):
-            writer.write_table(group)
+    with (
+        put_in_place(path) as place,
+        pq.ParquetWriter(place, schema, compression="snappy", use_dictionary=False) as writer,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        written = aside.submit(lambda: None)
+        for group in _row_groups(rows.to_batches() if isinstance(rows, pa.Table) else rows): # made while the last one is written
+            written.result()
+            written = aside.submit(writer.write_table, group)
+        written.result()
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], n_rows: int = 2**17) -> Iterator[pa.Table]:

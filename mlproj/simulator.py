@@ -92,7 +92,7 @@ def simulate_customer(
             if amount < 0:
                 amount = draw.uniform(0, 2 * mean_amount)
             if terminals:
-                yield day * 86_400 + second, choose(terminals), round(round(amount, 2) * 100)
+                yield day * 86_400 + second, choose(terminals), round(amount * 100)
 
 # %% ../nbs/api/20_simulator.ipynb #36bbe678
 def simulate_transactions(
