@@ -135,6 +135,14 @@ def test_the_stages_take_text_and_missing_values(project):
     assert "the feature gaps is missing in" in message(project.run("mlproj run train --model logistic", fails=True))
 
 
+@pytest.mark.long
+def test_a_model_without_rivals_is_compared_and_judged(project):
+    project.params(lambda params: params["compare"].update(models=["logistic"]))
+    project.run("mlproj run compare && mlproj run judge")
+    assert list(json.loads((project.root / "metrics/compare.json").read_text())) == ["logistic"]
+    assert json.loads((project.root / "metrics/champion.json").read_text())["champion"] == "logistic"
+
+
 def no_cards(project: Project) -> None:
     "A table of transactions without entities, whose last days have no labels, in place of the simulated world."
     draw, n_rows = np.random.default_rng(3), 8_000
