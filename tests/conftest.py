@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,10 +18,17 @@ from mlproj.simulator import World, simulate
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE") # as in the Makefile; read when XGBoost is loaded, by the tests
+signal.signal(signal.SIGINT, signal.default_int_handler) # a shell's background jobs, and all that they start, would ignore Ctrl-C
 
 # Summer only, and few enough cards for seconds rather than minutes.
 SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", radius=12)
 MODELS = ["logistic", "tree_depth_2"]
+
+LOOKS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+}
+ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -116,3 +124,41 @@ def run_small_world(project: Project) -> str: # what DVC printed
 def project(finished, tmp_path) -> Project:
     "A copy of the small project, to do anything with."
     return copy_project(finished.root, tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    "The system's browser."
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=path, args=ALONE.split())
+        yield browser
+        browser.close()
+
+
+class Visit:
+    "A page that was opened, and what went wrong meanwhile."
+
+    def __init__(self, browser, address: str, look: str):
+        self.page = browser.new_context(**LOOKS[look]).new_page()
+        self.address, self.wrong = address, []
+        self.page.on("console", lambda said: self.wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+        self.page.on("requestfailed", self.fails)
+        self.page.on("response", lambda answer: self.wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+        self.page.on("request", self.stays)
+
+    def fails(self, request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the reader went on to another page before this one's icon had come
+            self.wrong.append(f"not loaded: {request.url}: {request.failure}")
+
+    def stays(self, request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.wrong.append(f"leaves the machine: {request.url}")
+
+    def open(self, path: str):
+        self.page.goto(f"{self.address}/{path}", wait_until="load")
+        return self.page

@@ -1,19 +1,28 @@
 """Notebooks in JupyterLab and in git, as `make lab` sets both up."""
 
 import asyncio
+import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT, Project
+from conftest import ROOT, Project, Visit
 from jupyter_client.manager import start_new_kernel
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from nbformat.v4 import new_markdown_cell, new_output
 from traitlets.config import PyFileConfigLoader
+
+from mlproj.pipeline import stage_parameters
+from mlproj.versions import read_record
 
 NOTEBOOKS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 CONFIG = PyFileConfigLoader("jupyter_server_config.py", path=str(ROOT / ".jupyter")).load_config()
@@ -142,8 +151,51 @@ def test_what_ipython_keeps_beside_its_settings_is_no_part_of_the_project():
 
 @pytest.mark.long
 def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
+    windows = stage_parameters(ROOT, "features")["windows"]  # those that the notebook has as its defaults
+    project.params(lambda params: params["features"].update(windows=windows))
+    project.run("dvc repro features")
     for stage in ("prepare", "features"):
         before = (project.root / f"nbs/pipeline/{stage}.ipynb").read_bytes()
         project.run(f"jupyter nbconvert --execute --to notebook --stdout nbs/pipeline/{stage}.ipynb")
         assert (project.root / f"nbs/pipeline/{stage}.ipynb").read_bytes() == before
         assert "up to date" in project.run(f"dvc status {stage}").stdout
+
+
+@contextmanager
+def lab(project: Project, folder: Path) -> Iterator[str]: # the address that a browser is sent to
+    "Run `make lab` as a user does; `folder` for what JupyterLab keeps outside of the project."
+    settings, runtime = folder / "settings", folder / "runtime"
+    settings.mkdir(parents=True)
+    (settings / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"allow_root": True}}))
+    places = {"JUPYTER_CONFIG_DIR": settings, "JUPYTER_RUNTIME_DIR": runtime, "JUPYTERLAB_SETTINGS_DIR": settings}
+    environment = {**os.environ, **{name: str(path) for name, path in places.items()}, "BROWSER": "true"}
+    command = ["make", "--silent", "lab", "READY=", f"BIN={Path(sys.executable).parent}"]
+    with (folder / "log").open("w") as log:
+        making = subprocess.Popen(command, cwd=project.root, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until = time.monotonic() + 120
+        while not (sent := re.search(r'href="(http[^"]+)"', "".join(page.read_text() for page in runtime.glob("jpserver-file-to-run-*")))):
+            assert making.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield sent[1]
+    finally:
+        os.killpg(making.pid, signal.SIGTERM)
+        making.wait()
+
+
+@pytest.mark.site
+@pytest.mark.long
+def test_lab_opens_where_one_begins_and_asks_nothing_of_other_machines(project, tmp_path, browser):
+    with lab(project, tmp_path / "jupyter") as address:
+        visit = Visit(browser, re.match(r"http://[^/]+", address)[0], "desktop")
+        page = visit.page
+        page.goto(address)
+        page.get_by_role("heading", name="Start here").wait_for()
+        page.wait_for_selector("text=| Idle")
+        page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+        page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+        page.wait_for_selector(f"text={read_record(project.root).version}")  # this clone's, which the committed outputs do not name
+        assert not page.locator("[data-mime-type$='.stderr'], [data-mime-type$='.error']").count()
+        assert not page.locator(".Toastify__toast").count()  # nobody is asked whether news may be fetched
+        page.context.close()
+    assert not [fault for fault in visit.wrong if fault.startswith(("leaves", "script"))]

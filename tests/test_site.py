@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from conftest import ROOT, Project
+from conftest import LOOKS, ROOT, Project, Visit
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
 from bs4 import BeautifulSoup  # noqa: E402
 
@@ -24,11 +24,6 @@ SITE = ROOT / "_docs"
 SCREENSHOTS = ROOT / "_site/screenshots"  # the front page, a report and a page of the reference, for a person to look at
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
 SHOWN = ["index.html", "pipeline/compare.html", "api/features.html"]
-LOOKS = {
-    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-}
-ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
 
 @pytest.fixture(scope="module")
@@ -45,43 +40,6 @@ def address():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    "The system's browser."
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=path, args=ALONE.split())
-        yield browser
-        browser.close()
-
-
-class Visit:
-    "A page that was opened, and what went wrong meanwhile."
-
-    def __init__(self, browser, address: str, look: str):
-        self.page = browser.new_context(**LOOKS[look]).new_page()
-        self.address, self.wrong = address, []
-        self.page.on("console", lambda said: self.wrong.append(f"console: {said.text}") if said.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
-        self.page.on("requestfailed", self.fails)
-        self.page.on("response", lambda answer: self.wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
-        self.page.on("request", self.stays)
-
-    def fails(self, request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the reader went on to another page before this one's icon had come
-            self.wrong.append(f"not loaded: {request.url}: {request.failure}")
-
-    def stays(self, request) -> None:
-        if not request.url.startswith((self.address, "data:", "blob:")):
-            self.wrong.append(f"leaves the machine: {request.url}")
-
-    def open(self, path: str):
-        self.page.goto(f"{self.address}/{path}", wait_until="load")
-        return self.page
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -142,6 +142,7 @@ def test_the_pipeline_of_its_own(project):
     def shrink(params: dict) -> None:
         params["backtest"].update(n_validation_folds=1)
         stopping = {"days": 7, "patience": 5, "most_trees": 20}
+        params["features"]["windows"] = stage_parameters(ROOT, "features")["windows"] # its monotone constraints name some of them
         params["tune"].update(n_trials=10, stopping=stopping, fraud_weights=[5], histories=[14], n_draws=5)
 
     project.params(shrink)
