@@ -1,5 +1,7 @@
 """The notebooks of nbs/explore run on a world that they were not written for, and leave the same bytes twice."""
 
+import shutil
+
 import pytest
 from conftest import ROOT, Project
 
@@ -26,8 +28,11 @@ def test_an_exploration_runs_on_another_world(project, name):
     assert path.read_bytes() == executed
 
 
-def test_an_exploration_with_a_world_of_its_own_leaves_what_is_committed(project):
-    path = project.root / "nbs/explore/90_own_data.ipynb"
+@pytest.mark.parametrize("name", ["80_experiments", "90_own_data"])
+def test_an_exploration_with_a_world_of_its_own_leaves_what_is_committed(project, name):
+    shutil.copy(ROOT / "params.yaml", project.root)  # the world is the notebook's own, the parameters are not
+    project.run("git commit --quiet --all --message 'parameters as committed'")
+    path = project.root / f"nbs/explore/{name}.ipynb"
     committed = path.read_bytes()
-    project.run("mlproj explore 90_own_data")
+    project.run(f"mlproj explore {name}")
     assert path.read_bytes() == committed
