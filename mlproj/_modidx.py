@@ -435,6 +435,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'mlproj.pipeline._execute': ('api/pipeline.html#_execute', 'mlproj/pipeline.py'),
                                  'mlproj.pipeline._keep': ('api/pipeline.html#_keep', 'mlproj/pipeline.py'),
                                  'mlproj.pipeline._own_folder': ('api/pipeline.html#_own_folder', 'mlproj/pipeline.py'),
+                                 'mlproj.pipeline._papermill': ('api/pipeline.html#_papermill', 'mlproj/pipeline.py'),
                                  'mlproj.pipeline._why': ('api/pipeline.html#_why', 'mlproj/pipeline.py'),
                                  'mlproj.pipeline.check_parameters': ('api/pipeline.html#check_parameters', 'mlproj/pipeline.py'),
                                  'mlproj.pipeline.explain_shortage': ('api/pipeline.html#explain_shortage', 'mlproj/pipeline.py'),

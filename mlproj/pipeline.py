@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 import nbformat
@@ -208,13 +209,11 @@ def run_notebook(
 
     Raises `StageFailed` when it stopped: with one sentence for a user's mistake, with the traceback for anything else.
     """
-    from papermill import PapermillExecutionError  # slow to import, and the notebooks of stages import this module too
-
     with _own_folder() as folder:
         executed, message = Path(folder) / source.name, None
         try:
             _execute(source, executed, parameters, root, folder)
-        except (PapermillExecutionError, RuntimeError) as error: # or the kernel died, or did not begin
+        except (_papermill().PapermillExecutionError, RuntimeError) as error: # or the kernel died, or did not begin
             message = _why(error, root)
         notebook = normalise(nbformat.read(executed, as_version=4))
         if message is None and (leaks := find_leaks(notebook, [str(root), str(Path.home()), sys.prefix, folder])):
@@ -242,13 +241,23 @@ def _own_folder() -> Iterator[str]:
 
 # %% ../nbs/api/80_pipeline.ipynb #378f81ec
 def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder: str) -> None:
-    import papermill
-
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}
         files = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})
         kernel = {"kernel_name": "python3", "kernel_manager_class": _Kernel, "config": files}
-        papermill.execute_notebook(source, executed, parameters, cwd=root, **kernel, **terminal)
+        _papermill().execute_notebook(source, executed, parameters, cwd=root, **kernel, **terminal)
+
+
+def _papermill() -> ModuleType:
+    "Import papermill: when it is needed, and without the Arrow and NumPy that it would use for Hadoop."
+    loaded = "papermill" in sys.modules or "pyarrow" in sys.modules
+    if not loaded:
+        sys.modules["pyarrow"] = None
+    import papermill
+
+    if not loaded:
+        del sys.modules["pyarrow"]
+    return papermill
 
 
 class _Kernel(AsyncKernelManager):

@@ -1,18 +1,22 @@
 """What several tests share: the full published world, and a small project that DVC has run."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
+from typer.testing import CliRunner, Result
 
+from mlproj.cli import app
 from mlproj.data import create_world
 from mlproj.simulator import World, simulate
 
@@ -32,8 +36,11 @@ ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    "Put the tests that need the small project first: while one process makes it, another runs the others."
-    items.sort(key=lambda item: "finished" not in item.fixturenames)
+    """Put the tests that need the small project first: while one process makes it, another runs the others.
+
+    Those of the published world come last, side by side, for each process that runs any of them simulates it.
+    """
+    items.sort(key=lambda item: ("finished" not in item.fixturenames, "world" in item.fixturenames))
 
 
 class Project:
@@ -53,6 +60,17 @@ class Project:
         }
         done = subprocess.run(command, shell=True, cwd=self.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert (done.returncode != 0) == fails, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def here(self, command: str, fails: bool = False) -> Result:
+        "Run a command of mlproj in this process, which has imported most of what it needs."
+        name, *arguments = shlex.split(command)
+        assert name == "mlproj"
+        with chdir(self.root):
+            done = CliRunner().invoke(app, arguments)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert (done.exit_code != 0) == fails, f"{command} exited {done.exit_code}:\n{done.output}"
         return done
 
     def params(self, change: Callable[[dict], None]) -> None:

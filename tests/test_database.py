@@ -147,7 +147,7 @@ def test_a_query_becomes_a_version_of_the_data(project, database):
     version = read_record(project.root).version
     project.run("dvc repro prepare")
     assert_prepared(project, rows, version)
-    assert "already: the database gave the same rows" in project.run(f'mlproj data add --query "{QUERY}"').stdout
+    assert "already: the database gave the same rows" in project.here(f'mlproj data add --query "{QUERY}"').stdout
 
 
 def test_prepare_reads_a_query_and_names_the_rows_that_came(project, database):
@@ -185,7 +185,7 @@ def shown_version(project: Project) -> str:
 def test_predictions_go_into_a_table(project, database):
     predictions = {name: pd.read_parquet(project.root / f"predictions/backtest/{name}.parquet") for name in ("logistic", "tree_depth_2")}
     for name in ("logistic", "tree_depth_2", "logistic"):
-        done = project.run(f"mlproj write-back {name} --table shop.scored")
+        done = project.here(f"mlproj write-back {name} --table shop.scored")
         assert f"shop.scored holds {len(predictions[name]):,} predictions of {name}" in done.stdout
     counts = dict(database("SELECT model, count(*) FROM shop.scored GROUP BY model"))
     assert counts == {name: len(rows) for name, rows in predictions.items()}
@@ -197,7 +197,7 @@ def test_predictions_go_into_a_table(project, database):
     ]
 
     database("UPDATE shop.scored SET data_version = 'older.dir' WHERE model = 'logistic'")
-    project.run("mlproj write-back logistic --table shop.scored")
+    project.here("mlproj write-back logistic --table shop.scored")
     assert database("SELECT count(*) FROM shop.scored")[0][0] == 2 * counts["logistic"] + counts["tree_depth_2"]
 
 
@@ -208,14 +208,14 @@ def test_a_failure_leaves_the_table_as_it_was(project, database):
     )
     version = read_record(project.root).version
     database(f"INSERT INTO shop.strict VALUES (-1, '2018-08-08 00:00:00Z', '2018-07-25', 0.5, 'logistic', '{version}')")
-    said = message(project.run("mlproj write-back logistic --table shop.strict", fails=True))
+    said = message(project.here("mlproj write-back logistic --table shop.strict", fails=True))
     assert "did not take the predictions, and shop.strict is as it was" in said
     assert database("SELECT transaction_id, score FROM shop.strict") == [(-1, 0.5)]
 
 
 def test_a_table_of_someone_else_is_left_alone(project, database):
     database("CREATE TABLE shop.mine AS SELECT 1 AS a, 'x' AS model")
-    said = message(project.run("mlproj write-back logistic --table shop.mine", fails=True))
+    said = message(project.here("mlproj write-back logistic --table shop.mine", fails=True))
     assert "shop.mine is not one of predictions, for it has the columns a, model" in said
     assert database("SELECT * FROM shop.mine") == [(1, "x")]
 
@@ -229,8 +229,8 @@ def test_what_the_database_cannot_answer(project, database):
         "SELECT 1; DROP SCHEMA shop": "it is more than one statement",
         "SELECT 1 WHERE FALSE": "has no rows",
     }.items():
-        assert expected in message(project.run(f'mlproj data add --query "{query}"', fails=True))
-    assert "no predictions of oak" in message(project.run("mlproj write-back oak --table shop.scored", fails=True))
+        assert expected in message(project.here(f'mlproj data add --query "{query}"', fails=True))
+    assert "no predictions of oak" in message(project.here("mlproj write-back oak --table shop.scored", fails=True))
     assert project.run("git status --porcelain data.dvc").stdout == ""
 
 
@@ -280,7 +280,7 @@ def test_a_server_that_cannot_be_used(project, postgres, monkeypatch):
         (ENCODED, PASSWORD): "cannot be understood",
     }.items():
         monkeypatch.setenv("MLPROJ_DATABASE_ADDRESS", postgres.replace(*change))
-        said = message(project.run("mlproj data add --query transactions", fails=True))
+        said = message(project.here("mlproj data add --query transactions", fails=True))
         assert expected in said and "wr0ng" not in said and "s3cret" not in said
 
 

@@ -56,7 +56,7 @@ def test_a_package_of_another_version_concerns_the_stages_that_use_it(project):
 
 
 def test_the_comparison_is_printed(finished):
-    assert "logistic" in finished.run("mlproj report").stdout
+    assert "logistic" in finished.here("mlproj report").stdout
 
 
 def test_plots_are_drawn(project):
@@ -77,7 +77,7 @@ def test_an_experiment_with_one_model_reruns_that_model_alone(project):
 @pytest.mark.slow
 def test_two_versions_of_the_data(project):
     first = hash_folder(project.root / "data")
-    project.run("mlproj data add --days 30")
+    project.here("mlproj data add --days 30")
     second = hash_folder(project.root / "data")
     assert second != first
     project.run("dvc repro prepare")
@@ -86,12 +86,12 @@ def test_two_versions_of_the_data(project):
     assert difference["rows"]["new"] > difference["rows"]["old"]
 
     project.run("git checkout --quiet HEAD~1")
-    assert "from the cache" in project.run("mlproj data").stdout
+    assert "from the cache" in project.here("mlproj data").stdout
     assert hash_folder(project.root / "data") == first == read_record(project.root).version
 
     project.run("git checkout --quiet -")
     project.run("rm -rf data .dvc/cache")
-    assert "from the simulator" in project.run("mlproj data").stdout
+    assert "from the simulator" in project.here("mlproj data").stdout
     assert hash_folder(project.root / "data") == second
 
 
@@ -99,7 +99,7 @@ def test_data_comes_from_a_remote(project, tmp_path):
     version = hash_folder(project.root / "data")
     project.run(f"dvc remote add --default shared {tmp_path / 'shared'} && dvc push data.dvc")
     project.run("rm -rf data .dvc/cache")
-    assert "from the remote" in project.run("mlproj data").stdout
+    assert "from the remote" in project.here("mlproj data").stdout
     assert hash_folder(project.root / "data") == version
 
 
@@ -107,5 +107,5 @@ def test_a_remote_without_the_version_leaves_it_to_the_simulator(project, tmp_pa
     version = hash_folder(project.root / "data")
     project.run(f"dvc remote add --default shared {tmp_path / 'empty'}")
     project.run("rm -rf data .dvc/cache")
-    assert "from the simulator" in project.run("mlproj data").stdout
+    assert "from the simulator" in project.here("mlproj data").stdout
     assert hash_folder(project.root / "data") == version

@@ -88,27 +88,27 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     shutil.copy(ROOT / "params.yaml", project.root)
     before = (project.root / "params.yaml").read_text().splitlines()
     write_result(project)
-    said = project.run("mlproj tune --accept").stdout
+    said = project.here("mlproj tune --accept").stdout
     assert said.startswith("train.models.xgboost in params.yaml: ") and "gamma unset → 1.5" in said and said.count("\n") == 1
     after = (project.root / "params.yaml").read_text().splitlines()
     assert set(after) - set(before) == {f"        {line}" for line in ("max_depth: 7", "learning_rate: 0.0512", "gamma: 1.5")}
     assert len(after) == len(before) + 1
     recipe = stage_parameters(project.root, "train", "xgboost")["recipe"]
     assert (recipe["parameters"]["max_depth"], recipe["parameters"]["gamma"]) == (7, 1.5)
-    assert "already" in project.run("mlproj tune --accept").stdout # for what is searched is no part of the question
+    assert "already" in project.here("mlproj tune --accept").stdout # for what is searched is no part of the question
 
 
 def test_a_result_that_is_no_better_changes_nothing(project):
     before = (project.root / "params.yaml").read_text()
     write_result(project, difference=-0.01)
-    assert "reaches 0.7000 on validation, no more than the present recipe (0.7100)" in project.run("mlproj tune --accept").stdout
+    assert "reaches 0.7000 on validation, no more than the present recipe (0.7100)" in project.here("mlproj tune --accept").stdout
     assert (project.root / "params.yaml").read_text() == before
 
 
 @pytest.mark.long
 def test_a_result_of_another_search_is_refused(project):
     def refusal() -> str:
-        done = project.run("mlproj tune --accept", fails=True)
+        done = project.here("mlproj tune --accept", fails=True)
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
         return done.stderr
 
@@ -164,4 +164,4 @@ def test_the_pipeline_of_its_own(project):
     assert json.loads((project.root / "metrics/tuning.json").read_text()) == result
     assert "didn't change, skipping" in project.run("mlproj tune").stdout
     better = result["difference"]["difference"] > 0
-    assert ("max_depth" if better else "stays as it is") in project.run("mlproj tune --accept").stdout
+    assert ("max_depth" if better else "stays as it is") in project.here("mlproj tune --accept").stdout

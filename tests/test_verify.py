@@ -54,7 +54,7 @@ def test_results_of_the_commit_are_identical(finished):
 def test_other_bytes_with_the_same_figures_are_equal(project):
     path = project.root / "metrics/model_card.json"
     path.write_text(json.dumps(json.loads(path.read_text())))
-    done = project.run("mlproj verify")
+    done = project.here("mlproj verify")
     assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
     assert summary(done).startswith("equal in figures: ") and "no figure differs" in summary(done)
 
@@ -76,14 +76,14 @@ def test_what_was_changed_by_hand_is_different(project):
     metrics = json.loads(path.read_text())
     path.write_text(json.dumps(metrics | {"planted": 1}))
     (project.root / "reports/judge.ipynb").unlink()
-    said = project.run("mlproj verify", fails=True).stdout
+    said = project.here("mlproj verify", fails=True).stdout
     assert "judge is the first that is different:\nreports/judge.ipynb: it is absent" in said
     assert re.search("^audit +different$", said, re.MULTILINE)
 
 
 def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
     project.params(lambda params: params["judge"].update(capacity=7))
-    said = project.run("mlproj verify", fails=True).stdout
+    said = project.here("mlproj verify", fails=True).stdout
     assert "judge is the first that is different:\nit would run again here: judge.capacity in params.yaml was" in said
 
 
@@ -92,9 +92,9 @@ def test_a_random_cell_is_found(project):
     plant_a_random_cell(project, "score")
     project.run("dvc repro --single-item score")
     commit(project)
-    assert summary(project.run("mlproj verify")).startswith("identical: ")
+    assert summary(project.here("mlproj verify")).startswith("identical: ")
     project.run("dvc repro --force --single-item score")
-    said = project.run("mlproj verify", fails=True).stdout
+    said = project.here("mlproj verify", fails=True).stdout
     found = re.search(r"score is the first that is different:\nreports/score.ipynb: cell \d+ has another output: (.*)", said)
     assert found[1] == "`__import__('random').random()`"
 
@@ -108,7 +108,7 @@ def test_another_version_of_a_package_is_found(project, tmp_path):
     assert f"jinja2 2.0 is installed, and environment.json names {version}" in project.run(f"{there} mlproj run explain", fails=True).stderr
     ran = project.run(f"{there} mlproj environment && {there} dvc repro").stdout
     assert re.findall("Running stage '(.*)'", ran) == ["explain"]
-    said = project.run("mlproj verify", fails=True).stdout
+    said = project.here("mlproj verify", fails=True).stdout
     assert f"explain is the first that is different:\npackage jinja2: 2.0 here, committed with {version}" in said
 
 
