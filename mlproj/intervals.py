@@ -17,15 +17,16 @@ def draw_weights(
     clusters: list[np.ndarray], # for each way to cluster, (n_rows,) what each row belongs to
     n_draws: int,
     seed: int,
-) -> Iterator[np.ndarray]: # (n_rows,) how often each row counts
+    rows: np.ndarray | slice = slice(None), # positions of those to weigh; members of all rows are drawn
+) -> Iterator[np.ndarray]: # (n_rows,) how often each of these rows counts
     "Draw the members of each clustering with replacement."
-    codes = [np.unique(cluster, return_inverse=True)[1] for cluster in clusters]
+    members, codes = zip(*(np.unique(cluster, return_inverse=True) for cluster in clusters), strict=True)
+    codes = [code[rows] for code in codes]
     draw = np.random.default_rng(seed)
     for _ in range(n_draws):
-        weights = np.ones(len(codes[0]), dtype="int64")
-        for code in codes:
-            n = code.max() + 1
-            weights *= np.bincount(draw.integers(0, n, n), minlength=n)[code]
+        weights = np.ones(len(codes[0]), dtype="int32") # half the memory to go through
+        for n, code in zip(map(len, members), codes, strict=True):
+            weights *= np.bincount(draw.integers(0, n, n), minlength=n).astype("int32")[code]
         yield weights
 
 # %% ../nbs/api/55_intervals.ipynb #5ac8981b
@@ -41,20 +42,23 @@ class WeightedRanking:
         ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) # the last row of each tie
         ties, first = np.unique(np.searchsorted(ends, fraud), return_index=True) # those that hold frauds, and the first fraud of each
         self.frauds, self.first_fraud = self.order[fraud], first
-        self.starts, self.ends = np.append(0, ends + 1)[ties], ends[ties]
+        starts, stops = np.append(0, ends + 1)[ties], ends[ties] + 1
+        edges = np.unique(np.concatenate([[0], starts, stops]))
+        self.edges = edges[edges < len(score)] # between them, only sums matter
+        self.starts, self.stops = np.searchsorted(self.edges, starts), np.searchsorted(self.edges, stops)
 
     def metrics(
         self,
         weights: np.ndarray, # (n_rows,)
     ) -> dict[str, float]: # auc and average_precision, missing (NaN) when only one class is there
         "Compute the figures."
-        looked_at = np.append(0, np.cumsum(weights[self.order])) # rows before each row
+        looked_at = np.append(0, np.cumsum(np.add.reduceat(weights[self.order], self.edges))) # rows before each edge
         frauds = weights[self.frauds].sum()
         genuine = looked_at[-1] - frauds
         if not frauds or not genuine:
             return {"auc": float("nan"), "average_precision": float("nan")}
         new = np.add.reduceat(weights[self.frauds], self.first_fraud) # frauds of each tie
-        caught, upto = np.cumsum(new), looked_at[self.ends + 1]
+        caught, upto = np.cumsum(new), looked_at[self.stops]
         beside = upto - looked_at[self.starts] - new # genuine rows of the tie: half of them count as below
         below = genuine - (upto - caught)
         auc = (new * (below + beside / 2)).sum() / (frauds * genuine)
@@ -69,27 +73,30 @@ class WeightedCards:
         card: np.ndarray, # (n_rows,)
         is_fraud: np.ndarray, # (n_rows,) 0 or 1
         score: np.ndarray, # (n_rows,)
-        k: int, # cards looked at each day
     ):
         rows = pd.DataFrame({"day": day, "card": card, "is_fraud": is_fraud, "score": score}).reset_index(names="row")
         rows["compromised"] = rows.groupby(["day", "card"]).is_fraud.transform("max") == 1
         rows["card"] = rows.card.factorize(sort=True)[0] # where scores tie, the lower card goes first
         listed = rows.sort_values(["day", "score", "card"], ascending=[True, False, True], kind="stable").drop_duplicates(["day", "card"])
-        self.k, self.n_cards = k, rows.card.nunique()
+        self.n_cards = rows.card.nunique()
         self.days = [tuple(part[name].to_numpy() for name in ("row", "card", "compromised")) for _, part in listed.groupby("day")]
 
     def precision(
         self,
         weights: np.ndarray, # (n_rows,) how often each row counts
+        k: int, # cards looked at each day
     ) -> float: # mean over the days
         "Compute card precision."
         caught, shares = np.zeros(self.n_cards, dtype=bool), []
         for row, card, compromised in self.days:
-            drawn = np.where(caught[card], 0, weights[row])
+            n, drawn = k, np.zeros(0, dtype="int64")
+            while drawn.sum() < k and len(drawn) < len(row): # as long a list as fills the day's places
+                n *= 2
+                drawn = np.where(caught[card[:n]], 0, weights[row[:n]])
             before = np.cumsum(drawn) - drawn
-            places = np.clip(self.k - before, 0, drawn)
-            shares.append((places * compromised).sum() / self.k)
-            caught[card[(places > 0) & compromised]] = True
+            found = np.clip(k - before, 0, drawn) * compromised[:n]
+            shares.append(found.sum() / k)
+            caught[card[:n][found > 0]] = True
         return float(np.mean(shares))
 
 # %% ../nbs/api/55_intervals.ipynb #4428c400
@@ -107,7 +114,7 @@ def bootstrap(
         inside = np.flatnonzero(rows.fold == fold)
         day, card, is_fraud = (rows[name].to_numpy()[inside] for name in ("day", "card", "is_fraud"))
         ranked = {model: score.to_numpy()[inside] for model, score in scores.items()}
-        parts = {model: (WeightedRanking(is_fraud, score), WeightedCards(day, card, is_fraud, score, k)) for model, score in ranked.items()}
+        parts = {model: (WeightedRanking(is_fraud, score), WeightedCards(day, card, is_fraud, score)) for model, score in ranked.items()}
         folds.append((inside, parts))
 
     def figures(weights: np.ndarray) -> dict:
@@ -115,7 +122,7 @@ def bootstrap(
         for inside, parts in folds:
             counts = weights[inside]
             for model, (ranking, cards) in parts.items():
-                for name, value in (ranking.metrics(counts) | {f"card_precision_{k}": cards.precision(counts)}).items():
+                for name, value in (ranking.metrics(counts) | {f"card_precision_{k}": cards.precision(counts, k)}).items():
                     found.setdefault((model, name), []).append(value)
         return {key: np.nanmean(values) if not np.isnan(values).all() else np.nan for key, values in found.items()}
 

@@ -81,8 +81,8 @@ def draw_savings(
     touched = np.flatnonzero((values != 0).any(axis="columns"))
     worth = values.to_numpy()[touched]
     drawn = [worth.sum(axis=0)]
-    for weights in draw_weights([rows[name].to_numpy() for name in clusters], n_draws, seed):
-        drawn.append((weights[touched, None] * worth).sum(axis=0))
+    for weights in draw_weights([rows[name].to_numpy() for name in clusters], n_draws, seed, touched):
+        drawn.append((weights[:, None] * worth).sum(axis=0))
     return pd.DataFrame(drawn, columns=values.columns).rename_axis("draw")
 
 # %% ../nbs/api/76_judge.ipynb #dc07ca60
