@@ -57,9 +57,9 @@ def add_key(
     factor: int, # from `tie_factor`
 ) -> ibis.Table: # with `rank` and `key`
     "Add the key that orders an entity's transactions: time, then rank within ties."
-    ranked = rows.left_join(ranks, rows.transaction_id == ranks.tied_id).drop("tied_id")
-    ranked = ranked.mutate(rank=ranked["rank"].fill_null(1))
-    return ranked.mutate(key=ranked.time * factor + ranked["rank"])
+    ranked = rows.left_join(ranks, rows.transaction_id == ranks.tied_id)
+    rank = ranked["rank"].fill_null(1)
+    return ranked.select(*rows.columns, rank=rank, key=ranked.time * factor + rank)
 
 # %% ../nbs/api/32_batch.ipynb #8a82b09d
 def label_rows(
@@ -68,13 +68,14 @@ def label_rows(
     windows: Windows,
     factor: int, # M
     definition: Definition,
-) -> ibis.Table: # the entity, time, key, labels and frauds
+) -> ibis.Table: # the entity, time, key, labels, frauds and fraud_time
     "Count the labels that are not read in their transactions' rows, by entity and moment."
     lag = parse_duration(windows.lag)
     apart = rows.filter(_apart(rows, lag), rows.label_at < rows.time + definition.horizon)
     apart = apart.mutate(time=ibis.greatest(apart.time, apart.label_at - lag))
     counts = apart.group_by(windows.entity, "time").agg(labels=apart.count(), frauds=apart.is_fraud.cast("int64").sum().cast("int64"))
-    return materialise(engine, counts.mutate(key=counts.time * factor))
+    fraud_time = ibis.ifelse(counts.frauds > 0, counts.time, None)
+    return materialise(engine, counts.mutate(key=counts.time * factor, fraud_time=fraud_time))
 
 
 def add_labels(
@@ -85,10 +86,10 @@ def add_labels(
     "Put each label where it can be read."
     here = rows.is_fraud.notnull() & ~_apart(rows, lag)
     frauds = ibis.ifelse(here, rows.is_fraud, 0)
-    labelled = rows.mutate(labels=here.cast("int64"), frauds=frauds.cast("int64"))
+    fraud_time = ibis.ifelse(frauds > 0, rows.time, None)
+    labelled = rows.mutate(labels=here.cast("int64"), frauds=frauds.cast("int64"), fraud_time=fraud_time)
     nothing = {name: ibis.null(kind) for name, kind in labelled.schema().items() if name not in apart.columns}
-    labelled = labelled.union(apart.mutate(**nothing).select(*labelled.columns))
-    return labelled.mutate(fraud_time=ibis.ifelse(labelled.frauds > 0, labelled.time, None))
+    return labelled.union(apart.mutate(**nothing).select(*labelled.columns))
 
 
 def _apart(rows: ibis.Table, lag: int) -> ibis.Column:
