@@ -469,7 +469,7 @@ def folds_sections(
         *remark,
         "train: # its models stay",
         *(f"  {line}" for line in (f"start: {first}", f"days: {days.stretch}", f"delay_days: {days.stretch}")),
-        "  inputs: {handbook: null} # all features",
+        "  inputs: {handbook: null, strongest: null} # all features",
         "backtest:",
         f"  last_start: {last}",
         f"  n_folds: {days.n_folds}",

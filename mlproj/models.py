@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ESTIMATORS', 'TAKES_MISSING', 'MOST_CATEGORIES', 'FORMATS', 'Scorer', 'SCORERS', 'FORBIDDEN', 'make_estimator',
-           'describe_inputs', 'encode_inputs', 'Model', 'fit_model', 'choose_inputs', 'save_model', 'load_model']
+           'describe_inputs', 'encode_inputs', 'thin_out', 'Model', 'fit_model', 'choose_inputs', 'save_model',
+           'load_model']
 
 # %% ../nbs/api/60_models.ipynb #e77cd1e0
 import hashlib
@@ -22,6 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.validation import has_fit_parameter
 from xgboost import Booster, XGBClassifier
 from xgboost.core import XGBoostError
 
@@ -40,7 +42,7 @@ TAKES_MISSING = {"Rule", "XGBClassifier"} # estimators to which a missing number
 
 
 def make_estimator(
-    recipe: dict, # {"estimator": a name of `ESTIMATORS`, "parameters": {…}}, optionally "categories": "native", inputs and history_days
+    recipe: dict, # {"estimator": a name of `ESTIMATORS`, "parameters": {…}}, and what else a recipe may have
     threads: int | None = None, # None: as settings.ini says; changes the time, not the model
 ) -> BaseEstimator: # not fitted
     """Make the estimator that a recipe describes.
@@ -63,10 +65,11 @@ def make_estimator(
 
 def _check_recipe(recipe: dict) -> None:
     check_shape(recipe, dict[str, object], "a recipe in params.yaml")
-    if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", "categories", "inputs", "history_days"}:
+    may_have = {"categories", "inputs", "history_days", "genuine_share"}
+    if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", *may_have}:
         raise UserError(
-            f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have categories, inputs and "
-            "history_days"
+            f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have categories, inputs, "
+            "history_days and genuine_share"
         )
     check_shape(recipe["estimator"], str, "the estimator of a recipe in params.yaml")
     check_shape(recipe["parameters"], dict[str, object], f"the parameters of {recipe['estimator']} in params.yaml")
@@ -160,6 +163,26 @@ def _encode_category(column: pd.Series, categories: list[str], native: bool) -> 
         )
     return (codes[:, None] == np.arange(len(categories))).astype("float64")
 
+# %% ../nbs/api/60_models.ipynb #8b0e4f16
+def thin_out(
+    recipe: dict, # with or without "genuine_share", above 0 and up to 1
+    rows: pd.DataFrame, # training rows, with is_fraud
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]: # those to fit on, in their order; what else `fit` is given: their sample_weight, if any
+    """Take all frauds, and the share of the genuine transactions that a recipe asks for.
+
+    Raises `UserError` for a share that is none, and for an estimator that knows no weights.
+    """
+    if "genuine_share" not in recipe:
+        return rows, {}
+    share, name = recipe["genuine_share"], recipe["estimator"]
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise UserError(f"a recipe in params.yaml has genuine_share: {share}, which is no number above 0 and up to 1")
+    if not has_fit_parameter(ESTIMATORS[name], "sample_weight"):
+        raise UserError(f"a recipe of {name} in params.yaml has genuine_share, but {name} cannot weigh rows: leave the line out")
+    is_fraud = rows.is_fraud.to_numpy() == 1
+    kept = is_fraud | (np.random.RandomState(0).random_sample(len(rows)) < share)
+    return rows[kept], {"sample_weight": np.where(is_fraud[kept], 1.0, 1 / share)}
+
 # %% ../nbs/api/60_models.ipynb #b1e69430
 def _linear_document(estimator: LogisticRegression) -> bytes:
     document = {"coefficients": estimator.coef_[0].round(6).tolist(), "intercept": round(float(estimator.intercept_[0]), 6)}
@@ -252,9 +275,10 @@ def fit_model(
     """
     if forbidden := FORBIDDEN.intersection(features):
         raise UserError(f"{', '.join(sorted(forbidden))} can never be an input of a model")
+    estimator = make_estimator(recipe, threads)
+    rows, weights = thin_out(recipe, rows)
     if rows.is_fraud.nunique() < 2:
         raise UserError(f"the {len(rows)} training rows hold frauds only or none at all: choose another training week in params.yaml")
-    estimator = make_estimator(recipe, threads)
     described = describe_inputs(rows, features)
     if recipe["estimator"] == "Rule":
         described = [item | {"mean": 0.0, "scale": 1.0} for item in described] # limits are those of the inputs as they are
@@ -265,7 +289,7 @@ def fit_model(
     if "monotone_constraints" in recipe["parameters"]:
         estimator.set_params(monotone_constraints=_constraints(recipe["parameters"]["monotone_constraints"], described, inputs.shape[1]))
     try:
-        estimator.fit(inputs, rows.is_fraud.to_numpy(dtype="int64"))
+        estimator.fit(inputs, rows.is_fraud.to_numpy(dtype="int64"), **weights)
     except (InvalidParameterError, XGBoostError) as error:
         raise UserError(f"params.yaml gives {recipe['estimator']} a value that it refuses: {str(error).splitlines()[0]}") from None
     suffix, document = FORMATS[recipe["estimator"]]

@@ -26,7 +26,7 @@ from .backtest import backtest, fold_metrics
 from .features import feature_columns
 from .files import read_lineage
 from .intervals import bootstrap, paired_differences
-from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator
+from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator, thin_out
 from .settings import UserError, check_shape
 from .splits import Fold, card_column, prequential_folds, test_rows, train_rows, validation_folds
 
@@ -135,6 +135,7 @@ def count_trees(
             f"early stopping has no frauds to learn or to judge from in the fold from {fold.name}: give the model more history_days, hold "
             "out other tune.stopping.days, or choose later folds under backtest in params.yaml"
         )
+    training, weights = thin_out(recipe, training)
     described = describe_inputs(training, search.inputs)
     (inputs, answers), judged = (
         (encode_inputs(part, described, recipe), part.is_fraud.to_numpy(dtype="int64")) for part in (training, held_out)
@@ -143,7 +144,7 @@ def count_trees(
     estimator.set_params(
         n_estimators=search.stopping["most_trees"], early_stopping_rounds=search.stopping["patience"], eval_metric="aucpr"
     )
-    return estimator.fit(inputs, answers, eval_set=[judged], verbose=False).best_iteration + 1
+    return estimator.fit(inputs, answers, eval_set=[judged], verbose=False, **weights).best_iteration + 1
 
 # %% ../nbs/api/72_tuning.ipynb #27baf03c
 def change_recipe(

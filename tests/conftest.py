@@ -125,6 +125,7 @@ def run_small_world(project: Project) -> str: # what DVC printed
     def shrink(params: dict) -> None:
         params["compare"]["models"] = MODELS
         params["features"]["windows"] = params["features"]["windows"][:4] # of every kind
+        params["train"]["inputs"]["strongest"] = None # all of them
         params["backtest"]["top_k"] = 10
         params["compare"]["published"] = {}
         params["explain"]["compared_with"] = MODELS[1]

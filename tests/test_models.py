@@ -156,7 +156,7 @@ def no_cards(project: Project) -> None:
     def describe(params: dict) -> None:
         columns = {"transaction_id": "id", "timestamp": "when", "amount": "cents", "is_fraud": "bad"}
         params["prepare"].update(columns=columns, entities=[], attributes={}, evaluation_only=[])
-        params["train"]["inputs"].update(handbook=None) # all features
+        params["train"]["inputs"].update(handbook=None, strongest=None) # all features
         params["compare"].update(clusters=[])
         params["features"]["windows"] = []
         for stage in ("backtest", "compare", "judge", "score"):

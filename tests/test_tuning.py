@@ -129,7 +129,7 @@ def test_a_search_begins_anew_with_other_features(project):
     sections = stage_parameters(project.root, "tune"), stage_parameters(project.root, "train", "xgboost")
     key = describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key
     project.params(lambda params: params["features"].update(calendar=["is_night"]))
-    project.params(lambda params: params["train"]["inputs"].update(handbook=None))
+    project.params(lambda params: params["train"]["inputs"].update(handbook=None, strongest=None))
     project.run("dvc repro features")
     assert describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key != key
     shutil.rmtree(project.root / "features")
