@@ -66,7 +66,7 @@ class Pipeline:
     def shuffled(self, rows: pd.DataFrame, features) -> Alarm:
         train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         entities = self.definition.entities()
-        return shuffled_labels(self.transactions, rows, self.fold, entities, features, train, n_permutations=3)
+        return shuffled_labels(self.transactions, rows, self.fold, entities, features, train, n_permutations=6)
 
     def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame) -> Alarm:
         train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)

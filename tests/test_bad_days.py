@@ -344,11 +344,10 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 def fill(folder: Path, name: str = "filler") -> Path: # a file that takes all that is free
     path = folder / name
-    with open(path, "wb") as file:
+    with open(path, "wb", buffering=0) as file: # what a buffer holds would be written again on closing
         try:
             while True:
                 file.write(bytes(2**20))
-                file.flush()
         except OSError:
             pass
     return path

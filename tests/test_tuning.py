@@ -85,8 +85,9 @@ def write_result(project: Project, difference: float = 0.01) -> None:
 
 
 def test_the_result_is_taken_over_and_nothing_else_changes(project):
-    shutil.copy(ROOT / "params.yaml", project.root)
-    before = (project.root / "params.yaml").read_text().splitlines()
+    text = (ROOT / "params.yaml").read_text().replace("inputs: strongest", "inputs: handbook") # the small world has fewer features
+    (project.root / "params.yaml").write_text(text)
+    before = text.splitlines()
     write_result(project)
     said = project.here("mlproj tune --accept").stdout
     assert said.startswith("train.models.xgboost in params.yaml: ") and "gamma unset → 1.5" in said and said.count("\n") == 1
