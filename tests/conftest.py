@@ -38,9 +38,10 @@ ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that need the small project first: while one process makes it, another runs the others.
 
-    Those of the published world come last, side by side, for each process that runs any of them simulates it.
+    Those of the published world come last, side by side, for each process that runs any of them simulates it. Among others the slow ones
+    come first, so that no process has a long one left when the other is done.
     """
-    items.sort(key=lambda item: ("finished" not in item.fixturenames, "world" in item.fixturenames))
+    items.sort(key=lambda item: ("finished" not in item.fixturenames, "world" in item.fixturenames, "slow" not in item.keywords))
 
 
 class Project:
