@@ -74,12 +74,14 @@ class WeightedCards:
         is_fraud: np.ndarray, # (n_rows,) 0 or 1
         score: np.ndarray, # (n_rows,)
     ):
-        rows = pd.DataFrame({"day": day, "card": card, "is_fraud": is_fraud, "score": score}).reset_index(names="row")
-        rows["compromised"] = rows.groupby(["day", "card"]).is_fraud.transform("max") == 1
-        rows["card"] = rows.card.factorize(sort=True)[0] # where scores tie, the lower card goes first
-        listed = rows.sort_values(["day", "score", "card"], ascending=[True, False, True], kind="stable").drop_duplicates(["day", "card"])
-        self.n_cards = rows.card.nunique()
-        self.days = [tuple(part[name].to_numpy() for name in ("row", "card", "compromised")) for _, part in listed.groupby("day")]
+        day, card = (pd.factorize(values, sort=True)[0] for values in (day, card))
+        self.n_cards = int(card.max(initial=-1)) + 1
+        card_day = day * self.n_cards + card
+        compromised = np.isin(card_day, card_day[is_fraud == 1]) # the card has a fraud on this day
+        ranked = np.lexsort([card, -score, day]) # where scores tie, the lower card goes first
+        listed = ranked[np.sort(np.unique(card_day[ranked], return_index=True)[1])] # each card once a day
+        days = np.split(listed, np.flatnonzero(np.diff(day[listed])) + 1)
+        self.days = [(rows, card[rows], compromised[rows]) for rows in days]
 
     def precision(
         self,

@@ -46,7 +46,7 @@ def decide(
     costs: Costs,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]: # the same rows and columns each: value in units of the currency; alerted; saved
     "Let every model decide, fold after fold."
-    values, alerted, saved = (np.zeros((len(rows), len(thresholds))) for _ in range(3))
+    values, alerted, saved = (np.zeros((len(rows), len(thresholds)), order="F") for _ in range(3)) # column by column
     for fold in sorted(rows.fold.unique()):
         inside = np.flatnonzero(rows.fold == fold)
         stream = Stream(rows.iloc[inside])
