@@ -31,7 +31,7 @@ def backtest(
     Raises `UserError` for a fold that has nothing to test.
     """
     def fit(fold: Fold) -> Model:
-        trained_on = rows[train_rows(rows, fold, recipe.get("history_days"))]
+        trained_on = rows.loc[train_rows(rows, fold, recipe.get("history_days")), [*features, "is_fraud"]]
         return fit_model(recipe, trained_on, features, definition, threads // workers)
 
     def score(fold: Fold) -> pd.DataFrame:

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WIDE', 'TOTALS', 'SUMS', 'GIANT', 'OTHERS', 'AXES', 'TOGETHER', 'OWN', 'rank_ties', 'tie_factor', 'add_key',
-           'label_rows', 'add_labels', 'total_names', 'count_bits', 'pack', 'frame_sums', 'frame_others', 'balance',
-           'ledger_totals', 'distinct_totals', 'to_double', 'finish', 'Survey', 'survey', 'find_giants',
-           'find_extremes', 'add_windows', 'join_attributes', 'place_features', 'batch_features', 'own_features',
-           'check_columns', 'check_extremes']
+           'label_rows', 'add_labels', 'total_names', 'Frames', 'find_frames', 'count_bits', 'pack', 'frame_sums',
+           'frame_others', 'balance', 'ledger_totals', 'distinct_totals', 'to_double', 'finish', 'Survey', 'survey',
+           'find_giants', 'find_extremes', 'add_windows', 'join_attributes', 'place_features', 'batch_features',
+           'own_features', 'check_columns', 'check_extremes']
 
 # %% ../nbs/api/32_batch.ipynb #853fbef9
 from collections.abc import Callable, Container
@@ -65,15 +65,15 @@ def add_key(
 def label_rows(
     engine: ibis.BaseBackend,
     rows: ibis.Table, # with time, rank, is_fraud and `label_at`, microseconds of label_time since the table's first moment
-    windows: Windows,
+    entity: str,
+    lag: int, # microseconds
     factor: int, # M
     definition: Definition,
 ) -> ibis.Table: # the entity, time, key, labels, frauds and fraud_time
     "Count the labels that are not read in their transactions' rows, by entity and moment."
-    lag = parse_duration(windows.lag)
     apart = rows.filter(_apart(rows, lag), rows.label_at < rows.time + definition.horizon)
     apart = apart.mutate(time=ibis.greatest(apart.time, apart.label_at - lag))
-    counts = apart.group_by(windows.entity, "time").agg(labels=apart.count(), frauds=apart.is_fraud.cast("int64").sum().cast("int64"))
+    counts = apart.group_by(entity, "time").agg(labels=apart.count(), frauds=apart.is_fraud.cast("int64").sum().cast("int64"))
     fraud_time = ibis.ifelse(counts.frauds > 0, counts.time, None)
     return materialise(engine, counts.mutate(key=counts.time * factor, fraud_time=fraud_time))
 
@@ -129,22 +129,37 @@ SUMS: dict[str, Callable] = { # kind → (rows, column) → what a row adds to t
 }
 
 # %% ../nbs/api/32_batch.ipynb #241cfd7e
-def total_names(
-    windows: Windows,
-    only: Container[str], # kinds of total
-) -> list[tuple[str, str | None]]: # (kind, column), each once
-    "List the totals that a set of windows needs."
+def total_names(windows: Windows) -> list[tuple[str, str | None]]: # (kind, column), each once
+    "List the totals that a set of windows is made of."
     needed = [(kind, item.get("column")) for item in windows.aggregates for kind in TOTALS[item["aggregate"]]]
-    needed = [("count", None) if total == ("n", "amount") else total for total in needed] # an amount is never missing
-    return [total for total in dict.fromkeys(needed) if total[0] in only]
+    return list(dict.fromkeys(("count", None) if total == ("n", "amount") else total for total in needed)) # an amount is never missing
+
+
+@dataclass(frozen=True)
+class Frames:
+    "The totals over an entity's windows that end at one lag."
+    entity: str # its column
+    lag: int # microseconds
+    totals: dict[str, list[tuple[str, str | None]]] # length → (kind, column), each once
+
+    def only(self, kinds: Container[str]) -> dict[str, list[tuple[str, str | None]]]: # length → totals; without lengths that have none
+        chosen = {length: [total for total in totals if total[0] in kinds] for length, totals in self.totals.items()}
+        return {length: totals for length, totals in chosen.items() if totals}
+
+
+def find_frames(
+    sets: list[Windows], # of one entity and lag
+) -> Frames:
+    "Find what has to be totalled for sets of windows: what several of them need, once."
+    totals = {}
+    for windows in sets:
+        for length in windows.lengths:
+            totals[length] = list(dict.fromkeys([*totals.get(length, []), *total_names(windows)]))
+    return Frames(sets[0].entity, parse_duration(sets[0].lag), totals)
 
 
 def _name(total: tuple[str, str | None], length: str) -> str:
     return "_".join(part for part in ("total", *total, length) if part)
-
-
-def _added(rows: ibis.Table, windows: Windows, length: str) -> dict[str, ibis.Column]: # name of a total → what each row adds to it
-    return {_name(total, length): SUMS[total[0]](rows, total[1]) for total in total_names(windows, SUMS)}
 
 
 def _sum(value: ibis.Column, frame: ibis.expr.builders.WindowBuilder) -> ibis.Column:
@@ -181,14 +196,14 @@ def pack(
 # %% ../nbs/api/32_batch.ipynb #0e5a6e33
 def frame_sums(
     rows: ibis.Table, # with key and the columns that totals are made of
-    windows: Windows,
+    frames: Frames,
     factor: int, # M
     extremes: dict[str, tuple[int, int]], # column → its least and largest value
 ) -> dict[str, ibis.Column]: # name of a total → total
     "Express the totals that are sums as frames."
-    needed, totals = total_names(windows, SUMS), {}
-    for length in windows.lengths:
-        frame = _frame(windows, length, factor)
+    totals = {}
+    for length, needed in frames.only(SUMS).items():
+        frame = _frame(frames, length, factor)
         for number in pack(needed, extremes):
             packed = _sum(_pack_rows(rows, number, extremes), frame).fill_null(0)
             totals |= _unpack(packed, number, length)
@@ -223,11 +238,11 @@ def _unpack(packed: ibis.Column, number: dict[tuple, int], length: str) -> dict[
     return totals
 
 # %% ../nbs/api/32_batch.ipynb #dbe56cae
-def _frame(windows: Windows, length: str, factor: int, without_itself: bool = False) -> ibis.expr.builders.WindowBuilder:
-    lag = parse_duration(windows.lag) * factor
+def _frame(frames: Frames, length: str, factor: int, without_itself: bool = False) -> ibis.expr.builders.WindowBuilder:
+    lag = frames.lag * factor
     reach = lag + parse_duration(length) * factor
     until = max(lag, 1) if without_itself else lag
-    return ibis.range_window(group_by=windows.entity, order_by="key", preceding=(reach - 1, until))
+    return ibis.range_window(group_by=frames.entity, order_by="key", preceding=(reach - 1, until))
 
 # %% ../nbs/api/32_batch.ipynb #2f20ccc4
 OTHERS: dict[str, Callable] = { # kind → (rows, column) → what is looked for in a frame
@@ -241,14 +256,14 @@ OTHERS: dict[str, Callable] = { # kind → (rows, column) → what is looked for
 
 def frame_others(
     rows: ibis.Table, # with key, time and, where needed, fraud_time
-    windows: Windows,
+    frames: Frames,
     factor: int, # M
 ) -> dict[str, ibis.Column]: # name of a total → total
     "Express the totals that are no sums as frames."
     totals = {}
-    for length in windows.lengths:
-        for kind, column in total_names(windows, OTHERS):
-            frame = _frame(windows, length, factor, without_itself=kind == "previous")
+    for length, needed in frames.only(OTHERS).items():
+        for kind, column in needed:
+            frame = _frame(frames, length, factor, without_itself=kind == "previous")
             totals[_name((kind, column), length)] = OTHERS[kind](rows, column).over(frame)
     return totals
 
@@ -274,15 +289,14 @@ def balance(
 # %% ../nbs/api/32_batch.ipynb #fc1a5b5e
 def ledger_totals(
     rows: ibis.Table, # with key and the columns that totals are made of
-    windows: Windows,
+    frames: Frames,
     factor: int, # M
 ) -> ibis.Table: # transactions with the totals that are sums, as `frame_sums` has them
     "Compute totals by a ledger."
-    lag, entity = parse_duration(windows.lag), windows.entity
-    transactions = rows.filter(rows.transaction_id.notnull())
-    for length in windows.lengths:
-        added = _added(rows, windows, length)
-        entered = rows.select(entity, key=rows.key + lag * factor, **added)
+    entity, transactions = frames.entity, rows.filter(rows.transaction_id.notnull())
+    for length, needed in frames.only(SUMS).items():
+        added = {_name((kind, column), length): SUMS[kind](rows, column) for kind, column in needed}
+        entered = rows.select(entity, key=rows.key + frames.lag * factor, **added)
         left = entered.mutate(key=entered.key + parse_duration(length) * factor, **{name: -entered[name] for name in added})
         columns = {name: value.type() for name, value in added.items()}
         balanced = balance(transactions.select(entity, "key", "transaction_id"), entity, [entered, left], columns)
@@ -292,24 +306,23 @@ def ledger_totals(
 # %% ../nbs/api/32_batch.ipynb #27860742
 def distinct_totals(
     rows: ibis.Table, # with key
-    windows: Windows,
+    frames: Frames,
     factor: int, # M
 ) -> ibis.Table: # transaction_id and the number of different values
     "Count different values by a ledger."
-    lag = parse_duration(windows.lag)
-    made = rows.filter(rows.transaction_id.notnull())
+    entity, made = frames.entity, rows.filter(rows.transaction_id.notnull())
     entries, columns = [], {}
-    for _, column in total_names(windows, {"distinct"}):
-        valued = made.filter(made[column].notnull())
-        before = valued.key.lag().over(group_by=[windows.entity, column], order_by="key")
-        seen = valued.select(windows.entity, "key", before=before)
-        for length in windows.lengths:
-            name, reach = _name(("distinct", column), length), (lag + parse_duration(length)) * factor
+    for length, needed in frames.only({"distinct"}).items():
+        reach = (frames.lag + parse_duration(length)) * factor
+        for kind, column in needed:
+            name, valued = _name((kind, column), length), made.filter(made[column].notnull())
             columns[name] = dt.int64
-            enters, leaves = ibis.greatest(seen.key + lag * factor, (seen.before + reach).fill_null(0)), seen.key + reach
-            entries.append(seen.select(windows.entity, key=enters, **{name: ibis.literal(1)}))
-            entries.append(seen.select(windows.entity, key=leaves, **{name: ibis.literal(-1)}))
-    return balance(made.select(windows.entity, "key", "transaction_id"), windows.entity, entries, columns).drop(windows.entity, "key")
+            before = valued.key.lag().over(group_by=[entity, column], order_by="key")
+            seen = valued.select(entity, "key", before=before)
+            enters, leaves = ibis.greatest(seen.key + frames.lag * factor, (seen.before + reach).fill_null(0)), seen.key + reach
+            entries.append(seen.select(entity, key=enters, **{name: ibis.literal(1)}))
+            entries.append(seen.select(entity, key=leaves, **{name: ibis.literal(-1)}))
+    return balance(made.select(entity, "key", "transaction_id"), entity, entries, columns).drop(entity, "key")
 
 # %% ../nbs/api/32_batch.ipynb #d9836866
 def to_double(
@@ -386,7 +399,8 @@ def survey(
     own = [windows for windows in definition.windows if windows.entity == entity]
     ranks = rank_ties(engine, plain, entity)
     factor = tie_factor(plain, ranks, entity, max(windows.reach for windows in own))
-    giants = find_giants(plain, entity) if any(total_names(windows, SUMS) for windows in own) else []
+    summed = any(kind in SUMS for windows in own for kind, _ in total_names(windows))
+    giants = find_giants(plain, entity) if summed else []
     return Survey(ranks, factor, giants, extremes)
 
 
@@ -416,34 +430,37 @@ def add_windows(
     engine: ibis.BaseBackend,
     rows: ibis.Table, # transactions with `time` and whatever else is to be kept
     plain: ibis.Table, # the same transactions, materialised
-    windows: Windows,
-    known: Survey, # of the windows' entity
+    sets: list[Windows], # of one entity and lag
+    known: Survey, # of the entity
     definition: Definition,
-) -> ibis.Table: # rows with the windows' features
-    "Add the features of one set of windows."
+) -> ibis.Table: # rows with the features of all sets
+    "Add the features of sets of windows."
     keyed, plain = (add_key(table, known.ranks, known.factor) for table in (rows, plain))
-    if windows.columns("label"):
-        keyed = add_labels(keyed, label_rows(engine, plain, windows, known.factor, definition), parse_duration(windows.lag))
-    totals = _totals(engine, keyed, windows, known)
+    frames = find_frames(sets)
+    if any(windows.columns("label") for windows in sets):
+        keyed = add_labels(keyed, label_rows(engine, plain, frames.entity, frames.lag, known.factor, definition), frames.lag)
+    totals = _totals(engine, keyed, frames, known)
     totals = totals.filter(totals.transaction_id.notnull())
-    if total_names(windows, {"distinct"}):
-        totals = totals.join(distinct_totals(plain, windows, known.factor), "transaction_id")
-    features = []
-    for length in windows.lengths:
-        for item in windows.aggregates:
-            feature = finish(item, totals, windows, length, definition.units.get(item.get("column"), 1))
-            features.append(_filled(feature, windows.fill))
-    return totals.select(*rows.columns, **dict(zip(map(_slot, windows.feature_names()), features, strict=True)))
+    if frames.only({"distinct"}):
+        totals = totals.join(distinct_totals(plain, frames, known.factor), "transaction_id")
+    features = {}
+    for windows in sets:
+        made = [
+            _filled(finish(item, totals, windows, length, definition.units.get(item.get("column"), 1)), windows.fill)
+            for length in windows.lengths for item in windows.aggregates
+        ]
+        features |= zip(map(_slot, windows.feature_names()), made, strict=True)
+    return totals.select(*rows.columns, **features)
 
 
-def _totals(engine: ibis.BaseBackend, keyed: ibis.Table, windows: Windows, known: Survey) -> ibis.Table:
-    others, factor = frame_others(keyed, windows, known.factor), known.factor
-    if not (known.giants and total_names(windows, SUMS)):
-        return keyed.mutate(**others, **frame_sums(keyed, windows, factor, known.extremes))
+def _totals(engine: ibis.BaseBackend, keyed: ibis.Table, frames: Frames, known: Survey) -> ibis.Table:
+    others, factor = frame_others(keyed, frames, known.factor), known.factor
+    if not (known.giants and frames.only(SUMS)):
+        return keyed.mutate(**others, **frame_sums(keyed, frames, factor, known.extremes))
     keyed = materialise(engine, keyed.mutate(**others)) # read three times
-    is_giant = keyed[windows.entity].isin(known.giants)
-    balanced, ordinary = ledger_totals(keyed.filter(is_giant), windows, factor), keyed.filter(~is_giant)
-    return balanced.union(ordinary.mutate(**frame_sums(ordinary, windows, factor, known.extremes)).select(*balanced.columns))
+    is_giant = keyed[frames.entity].isin(known.giants)
+    balanced, ordinary = ledger_totals(keyed.filter(is_giant), frames, factor), keyed.filter(~is_giant)
+    return balanced.union(ordinary.mutate(**frame_sums(ordinary, frames, factor, known.extremes)).select(*balanced.columns))
 
 
 def _filled(feature: ibis.Column, fill: float | None) -> ibis.Column: # counts are never missing, and text is not filled
@@ -515,7 +532,7 @@ def _located(definition: Definition) -> list[str]: # entities whose coordinates 
     return list(dict.fromkeys(named))
 
 # %% ../nbs/api/32_batch.ipynb #3a8c576c
-TOGETHER = 8 # sets of windows in one expression
+TOGETHER = 8 # pairs of entity and lag in one expression
 
 
 def batch_features(
@@ -535,10 +552,13 @@ def batch_features(
     rows = plain
     entities = dict.fromkeys(windows.entity for windows in definition.windows)
     surveys = {entity: survey(engine, plain, definition, entity, extremes) for entity in entities}
-    for number, windows in enumerate(definition.windows):
+    alike = {}
+    for windows in definition.windows:
+        alike.setdefault((windows.entity, parse_duration(windows.lag)), []).append(windows)
+    for number, ((entity, _), sets) in enumerate(alike.items()):
         if number and number % TOGETHER == 0:
             rows = materialise(engine, rows)
-        rows = add_windows(engine, rows, plain, windows, surveys[windows.entity], definition)
+        rows = add_windows(engine, rows, plain, sets, surveys[entity], definition)
     rows = place_features(engine, rows.mutate(moment=rows.time + first), definition, attributes)
     made = [table.made if "made" in table.columns else table.time + first for table in (plain, rows)]
     span = plain.aggregate(first=made[0].min(), last=made[0].max()).to_pyarrow().to_pylist()[0]

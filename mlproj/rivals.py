@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
-from sklearn.neighbors import KDTree, KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
@@ -81,9 +82,10 @@ def neighbours_scorer(
     settings = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     is_fraud = table["is_fraud"].to_numpy()
     tree = KDTree(np.column_stack([table[name].to_numpy() for name in table.column_names[:-1]]))
+    ranks = range(1, 1 + min(int(settings["n_neighbors"]), len(is_fraud)))
 
     def score(inputs: np.ndarray) -> np.ndarray:
-        distance, index = tree.query(inputs.astype("float32"), min(int(settings["n_neighbors"]), len(is_fraud)))
+        distance, index = tree.query(inputs.astype("float32"), ranks)
         weights = 1 / np.maximum(distance, 1e-6) if settings["weights"] == "distance" else np.ones_like(distance)
         return (weights * is_fraud[index]).sum(axis=1) / weights.sum(axis=1)
 
