@@ -59,15 +59,9 @@ def test_online_serves_every_event(prepared, tmp_path):
     assert served["transactions"] == n_transactions and served["events"] > n_transactions > 0
 
 
-# Asked for, and not measured yet. Whoever reaches one takes it out: a mark that no longer holds fails.
-NOT_YET = {"pandas in the Handbook's manner, times ours"}
-ASKED = [
-    pytest.param(*line, id=line[0], marks=[pytest.mark.xfail(strict=True)] if line[0] in NOT_YET else [])
-    for line in report.must_be_seen(RESULTS, LATENCY)
-]
-
-
-@pytest.mark.parametrize(("what", "measured", "sign", "limit"), ASKED)
+@pytest.mark.parametrize(("what", "measured", "sign", "limit"), [
+    pytest.param(*line, id=line[0]) for line in report.must_be_seen(RESULTS, LATENCY)
+])
 def test_committed_results_are_those_asked_for(what, measured, sign, limit):
     assert report.holds(measured, sign, limit), f"{what}: {measured}, asked for {sign} {limit}"
 
