@@ -13,6 +13,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from .features import feature_columns
 from .files import read_lineage
 from .intervals import bootstrap, paired_differences
 from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator, thin_out
-from .settings import UserError, check_shape
+from .settings import UserError, check_shape, load_settings
 from .splits import Fold, card_column, prequential_folds, test_rows, train_rows, validation_folds
 
 with warnings.catch_warnings(action="ignore"): # that widgets are not installed, which nothing here draws
@@ -121,6 +122,7 @@ def count_trees(
     rows: pd.DataFrame, # transactions with their features
     fold: Fold,
     search: Search,
+    threads: int | None = None, # as in `make_estimator`
 ) -> int:
     """Find the number of trees by early stopping: where average precision on the days held out was highest.
 
@@ -128,7 +130,7 @@ def count_trees(
     """
     inner = stopping_fold(fold, search.stopping["days"])
     history = recipe.get("history_days", fold.train_days) - (fold.train_end - inner.train_end).days
-    training = rows[train_rows(rows, inner, history)] if history > 0 else rows[:0]
+    training = rows.loc[train_rows(rows, inner, history), [*search.inputs, "is_fraud"]] if history > 0 else rows[:0]
     held_out = rows[test_rows(rows, inner, search.card) & (rows.label_time <= fold.test_start)]
     if min(training.is_fraud.nunique(), held_out.is_fraud.nunique()) < 2:
         raise UserError(
@@ -140,7 +142,7 @@ def count_trees(
     (inputs, answers), judged = (
         (encode_inputs(part, described, recipe), part.is_fraud.to_numpy(dtype="int64")) for part in (training, held_out)
     )
-    estimator = make_estimator(recipe)
+    estimator = make_estimator(recipe, threads)
     estimator.set_params(
         n_estimators=search.stopping["most_trees"], early_stopping_rounds=search.stopping["patience"], eval_metric="aucpr"
     )
@@ -162,7 +164,10 @@ def mean_trees(
     search: Search,
 ) -> int: # the mean over the folds
     "Find a recipe's number of trees."
-    return round(float(np.mean([count_trees(recipe, rows, fold, search) for fold in search.folds])))
+    threads = load_settings().threads
+    workers = min(threads, 2) # as in `backtest`
+    with ThreadPoolExecutor(workers) as pool:
+        return round(float(np.mean([*pool.map(lambda fold: count_trees(recipe, rows, fold, search, threads // workers), search.folds)])))
 
 
 def predict_folds(
@@ -207,13 +212,11 @@ def run_trial(
     recipe = change_recipe(search.recipe, **asked.params)
     show("counting trees")
     recipe = change_recipe(recipe, n_estimators=mean_trees(recipe, rows, search))
-    values = []
-    for fold in search.folds:
-        values.append(mean_precision(predict_folds(recipe, rows, replace(search, folds=[fold])), rows, search))
-        show(f"{np.mean(values):.4f} after {len(values)} of {len(search.folds)} folds")
+    show(f"judging {recipe['parameters']['n_estimators']} trees")
+    value = mean_precision(predict_folds(recipe, rows, search), rows, search)
     found = {name: recipe["parameters"][name] for name in [*search.space, "n_estimators"]}
     return optuna.trial.create_trial(
-        params=asked.params, distributions=asked.distributions, value=float(np.mean(values)), user_attrs={"parameters": found}
+        params=asked.params, distributions=asked.distributions, value=value, user_attrs={"parameters": found}
     )
 
 # %% ../nbs/api/72_tuning.ipynb #5dec9174
