@@ -136,7 +136,8 @@ long.
 The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports;
 reading and writing are inside. Peak memory is what the kernel counted for the process. The quick contenders take turns, {runs} runs each;
 figures are medians. *mlproj on DuckDB* is what the features stage runs. Its lead over pandas depends on the processor and on what else it
-does, for pandas has one thread and DuckDB two: on an AMD EPYC, in November 2026, the Handbook's manner took 15.3 times as long.
+does, for pandas has one thread and DuckDB one a core: on two cores of an AMD EPYC, in November 2026, the Handbook's manner took 15.3
+times as long.
 
 Every result is held against ours in the same run, counts exactly and the rest to 1e-9. Only rows with a window that begins or ends at a
 tie, several transactions of a customer or terminal in one second, may differ; {tied:,} rows have one. SQL and Polars let later rows of

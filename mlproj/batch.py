@@ -278,10 +278,13 @@ def balance(
     nothing = {name: ibis.literal(0, type=kind) for name, kind in columns.items()}
     kept = [name for name in transactions.columns if name not in (entity, "key")]
     absent = {name: ibis.null(transactions[name].type()) for name in kept}
-    ledger = transactions.select(entity, "key", *kept, **nothing)
+    parts = [transactions.select(entity, "key", *kept, **nothing)]
     for entry in entries:
         amounts = {name: entry[name].cast(kind) if name in entry.columns else nothing[name] for name, kind in columns.items()}
-        ledger = ledger.union(entry.select(entity, "key", **absent, **amounts))
+        parts.append(entry.select(entity, "key", **absent, **amounts))
+    while len(parts) > 1: # in pairs, for Ibis walks through unions of unions by recursion
+        parts = [ibis.union(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
+    (ledger,) = parts
     until = ibis.range_window(group_by=entity, order_by="key", preceding=None, following=0)
     balanced = ledger.select(entity, "key", *kept, **{name: _sum(ledger[name], until) for name in columns})
     return balanced.filter(balanced.transaction_id.notnull())
@@ -293,13 +296,14 @@ def ledger_totals(
     factor: int, # M
 ) -> ibis.Table: # transactions with the totals that are sums, as `frame_sums` has them
     "Compute totals by a ledger."
-    entity, transactions = frames.entity, rows.filter(rows.transaction_id.notnull())
+    entity, made = frames.entity, rows.filter(rows.transaction_id.notnull())
+    transactions = made
     for length, needed in frames.only(SUMS).items():
         added = {_name((kind, column), length): SUMS[kind](rows, column) for kind, column in needed}
         entered = rows.select(entity, key=rows.key + frames.lag * factor, **added)
         left = entered.mutate(key=entered.key + parse_duration(length) * factor, **{name: -entered[name] for name in added})
         columns = {name: value.type() for name, value in added.items()}
-        balanced = balance(transactions.select(entity, "key", "transaction_id"), entity, [entered, left], columns)
+        balanced = balance(made.select(entity, "key", "transaction_id"), entity, [entered, left], columns)
         transactions = transactions.join(balanced.drop(entity, "key"), "transaction_id")
     return transactions
 

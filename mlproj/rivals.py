@@ -63,7 +63,15 @@ def rule_score(
 def neighbours_document(
     estimator: KNeighborsClassifier, # fitted
 ) -> bytes: # an Arrow table: the training rows, and is_fraud
-    "Write down the training transactions."
+    """Write down the training transactions.
+
+    Raises `UserError` for another distance than the Euclidean.
+    """
+    if estimator.effective_metric_ != "euclidean":
+        raise UserError(
+            f"a recipe of KNeighborsClassifier in params.yaml asks for the distance {estimator.effective_metric_}, which its file cannot "
+            "hold: leave metric and p out, for the Euclidean one"
+        )
     points = np.asarray(estimator._fit_X, dtype="float32")
     columns = {f"x{i}": points[:, i] for i in range(points.shape[1])}
     table = pa.table({**columns, "is_fraud": estimator._y.astype("int8")})
@@ -82,7 +90,7 @@ def neighbours_scorer(
     settings = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     is_fraud = table["is_fraud"].to_numpy()
     tree = KDTree(np.column_stack([table[name].to_numpy() for name in table.column_names[:-1]]))
-    ranks = range(1, 1 + min(int(settings["n_neighbors"]), len(is_fraud)))
+    ranks = range(1, 1 + min(int(settings["n_neighbors"]), len(is_fraud))) # a number, for 1, would leave out the axis of neighbours
 
     def score(inputs: np.ndarray) -> np.ndarray:
         distance, index = tree.query(inputs.astype("float32"), ranks)
