@@ -46,7 +46,7 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-long: repro docs .venv/spark ## run all other tests, for two hours, and write down what they found
+long: repro explore docs .venv/spark ## run all other tests, for two hours, and write down what they found
 	@pytest -m "slow or long or site" --junitxml=.venv/checks.xml; status=$$?; python -m benchmarks.checks .venv/checks.xml; exit $$status
 
 verify: $(READY) ## make everything anew in a clean clone of the last commit, and compare each output
