@@ -1,4 +1,4 @@
-"""How Sphinx makes the site from the pages that `gather.py` puts together. Nothing here needs a network, when made or when read."""
+"""How Sphinx makes the site from the pages that `build.py` puts together. Nothing here needs a network, when made or when read."""
 
 import sys
 from pathlib import Path

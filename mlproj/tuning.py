@@ -281,9 +281,13 @@ def conclude(
     table: pd.DataFrame, # from `compare_predictions`
 ) -> str: # a sentence
     "Say which recipe does best, and whether chance alone could have made the difference."
-    name = table["difference"].idxmax()
-    best = table.loc[name]
-    reached, present = best["average precision"], best["average precision"] - best.difference
+    present = (table["average precision"] - table["difference"]).iloc[0]
+    others = table[table[["low", "high"]].any(axis="columns")] # a line that no draw moves is the present recipe itself
+    if others.empty:
+        return f"Nothing here changes the scores of the present recipe ({present:.4f})."
+    name = others["difference"].idxmax()
+    best = others.loc[name]
+    reached = best["average precision"]
     if best.difference <= 0:
         return f"Nothing here does better than the present recipe ({present:.4f}): {name} comes nearest ({reached:.4f})."
     sure = "beyond what chance would make" if best.low > 0 else "no more than chance could make"
