@@ -240,7 +240,7 @@ def changes(
 # %% ../nbs/api/90_cli.ipynb #78e83194
 @app.command()
 def tune(
-    accept: Annotated[bool, typer.Option("--accept", help="Write the best parameters found into params.yaml.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Write the best parameters into params.yaml, where they do better.")] = False,
 ) -> None:
     "Search for better parameters of a model: run tuning/dvc.yaml."
     root = project_root()
