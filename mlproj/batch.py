@@ -461,7 +461,7 @@ def _totals(engine: ibis.BaseBackend, keyed: ibis.Table, frames: Frames, known: 
     others, factor = frame_others(keyed, frames, known.factor), known.factor
     if not (known.giants and frames.only(SUMS)):
         return keyed.mutate(**others, **frame_sums(keyed, frames, factor, known.extremes))
-    keyed = materialise(engine, keyed.mutate(**others)) # read three times
+    keyed = materialise(engine, keyed.mutate(**others)) # read several times
     is_giant = keyed[frames.entity].isin(known.giants)
     balanced, ordinary = ledger_totals(keyed.filter(is_giant), frames, factor), keyed.filter(~is_giant)
     return balanced.union(ordinary.mutate(**frame_sums(ordinary, frames, factor, known.extremes)).select(*balanced.columns))

@@ -84,7 +84,7 @@ def cap_amounts(
     frauds: pd.Series, # boolean: the adversary's transactions
     limit: int, # in the steps of the amount, such as cents
 ) -> pd.DataFrame:
-    "Keep the adversary's amounts at a limit."
+    "Keep the adversary's amounts at or below a limit."
     return transactions.assign(amount=transactions.amount.where(~frauds, transactions.amount.clip(upper=limit)))
 
 

@@ -127,10 +127,10 @@ def best_models(
 def read_tested(
     root: Path, # the project's root
     models: list[str],
-    folds: list[str], # of test
+    folds: list[str], # of test, of validation, or of both
     card: str, # column that tells cards apart, from `card_column`
     clusters: list[str], # columns that rows are clustered by
-) -> tuple[pd.DataFrame, pd.DataFrame]: # fold, day, card, is_fraud and the clusters; one column of scores a model
+) -> tuple[pd.DataFrame, pd.DataFrame]: # transaction_id, timestamp, fold, day, card, is_fraud, clusters; scores, a column a model
     """Read the tested rows and all models' scores of them.
 
     Raises `UserError` for clusters that the prepared transactions lack.

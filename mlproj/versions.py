@@ -47,7 +47,7 @@ class Record:
     version: str # hash of data/
     size: int # bytes
     n_files: int
-    made: list[dict] = field(default_factory=list) # steps in order: {"simulator": constants} or {"files": names}
+    made: list[dict] = field(default_factory=list) # steps in order, such as {"simulator": constants}, {"files": names} or {"query": text}
 
 
 def describe_folder(
