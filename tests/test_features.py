@@ -106,6 +106,7 @@ def plainly(rows: list[dict], lag: int, days: int) -> list[tuple]:
     return values
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TRANSACTION, min_size=1, max_size=40), st.sampled_from([1, 2]), st.sampled_from([1, 3]))
 def test_windows_hold_what_their_definition_says(drawn, days, lag_days):

@@ -46,6 +46,7 @@ def test_a_notebook_without_its_tag(kept):
     assert "no cell tagged `parameters`" in message(kept.here("mlproj run prepare", fails=True))
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails(kept):
     path = kept.root / "nbs/pipeline/prepare.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -77,6 +78,7 @@ def test_data_changed(kept, command, refusal):
     assert kept.run("git status --porcelain data.dvc").stdout == ""
 
 
+@pytest.mark.slow
 def test_a_file_without_a_needed_column(project):
     (project.root / "mine.csv").write_text("transaction_id,timestamp,amount\n1,2018-09-08,100\n")
     project.here("mlproj data add mine.csv")

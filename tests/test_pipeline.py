@@ -36,6 +36,7 @@ def test_metrics_have_their_shape(finished):
     assert "logistic" in finished.run("dvc metrics show").stdout
 
 
+@pytest.mark.slow
 def test_threads_and_memory_change_no_byte(finished, project):
     project.run("MLPROJ_ENGINE_THREADS=1 MLPROJ_ENGINE_MEMORY_LIMIT=300MB dvc repro --force --single-item features")
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
