@@ -193,6 +193,7 @@ def test_the_readme_is_made_from_the_index():
     assert made.stdout == (ROOT / "README.md").read_text(), "README.md differs from nbs/index.ipynb: run `make readme`"
 
 
+@pytest.mark.slow
 def test_the_wheel_installs_and_imports_in_a_clean_environment(tmp_path):
     source = tmp_path / "source"
     source.mkdir()

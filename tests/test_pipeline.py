@@ -42,6 +42,7 @@ def test_threads_and_memory_change_no_byte(finished, project):
     assert (project.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
 
 
+@pytest.mark.slow
 def test_a_package_of_another_version_concerns_the_stages_that_use_it(project):
     recorded = (project.root / "environment.json").read_text()
     version = json.loads(recorded)["jinja2"]
