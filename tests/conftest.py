@@ -124,11 +124,10 @@ def run_small_world(project: Project) -> str: # what DVC printed
             shutil.copy2(ROOT / name, project.root / name, follow_symlinks=False)
 
     def shrink(params: dict) -> None:
-        params["compare"]["models"] = MODELS
+        params["compare"].update(models=MODELS, published={}, n_draws=50)
         params["features"]["windows"] = params["features"]["windows"][:4] # of every kind
         params["train"]["inputs"]["strongest"] = None # all of them
         params["backtest"]["top_k"] = 10
-        params["compare"]["published"] = {}
         params["explain"]["compared_with"] = MODELS[1]
         params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
 
