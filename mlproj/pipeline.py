@@ -244,7 +244,9 @@ def _execute(source: Path, executed: Path, parameters: dict, root: Path, folder:
     with patch.dict(os.environ, kernel_environment(folder)):
         terminal = {"stderr_file": sys.stderr, "progress_bar": sys.stderr.isatty()}
         files = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})
-        kernel = {"kernel_name": "python3", "kernel_manager_class": _Kernel, "config": files}
+        # First registered, last called: when libraries have cleared away, and before Python takes a thousand modules apart, for a second.
+        leave = "--IPKernelApp.exec_lines=__import__('atexit').register(__import__('os')._exit, 0)"
+        kernel = {"kernel_name": "python3", "kernel_manager_class": _Kernel, "config": files, "extra_arguments": [leave]}
         _papermill().execute_notebook(source, executed, parameters, cwd=root, **kernel, **terminal)
 
 
