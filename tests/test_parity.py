@@ -164,7 +164,7 @@ def assert_engines_agree(histories: list[list[dict]], folder: Path) -> None:
 SAME = settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 @SAME
 @given(HISTORIES)
 def test_online_equals_batch_by_frames_and_by_ledger(tmp_path, histories):

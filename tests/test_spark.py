@@ -17,7 +17,7 @@ from mlproj.engine import connect_backend
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: `make spark`")
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(70),
     pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed, so Spark cannot be tried"),
 ]
 HERE = "127.0.0.1"

@@ -112,7 +112,7 @@ def test_another_version_of_a_package_is_found(project, tmp_path):
     assert f"explain is the first that is different:\npackage jinja2: 2.0 here, committed with {version}" in said
 
 
-@pytest.mark.slow
+@pytest.mark.slow(90)
 def test_a_clean_clone_is_identical(project):
     use_this_environment(project)
     (project.root / "mine.txt").write_text("mine")
