@@ -32,8 +32,8 @@ models: $(READY)
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
 
 results: models
-	@set -o pipefail; printf '%s\n' 'judge finalize explain' 'compare audit' | $(SIDE_BY_SIDE)
-	@set -o pipefail; printf '%s\n' model_card score | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' 'judge finalize score' 'compare audit' | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' model_card explain | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
 	@git ls-files 'nbs/explore/*.ipynb' | xargs basename --multiple --suffix .ipynb | tac | xargs -P 2 -n 1 mlproj explore
