@@ -203,7 +203,11 @@ def lineage(
 def verify(
     clone: Annotated[bool, typer.Option("--clone", help="First make everything anew in a clean clone of the last commit.")] = False,
 ) -> None:
-    "Compare the results with those of the last commit; exit with 1 when a figure or its origin differs."
+    """Compare the results with those of the last commit.
+
+    The exit status is 0 when they are identical, 3 when they are equal in figures, and 1 when they are different or a mistake kept them
+    from being compared.
+    """
     from mlproj import verify
 
     root = project_root()
@@ -211,8 +215,7 @@ def verify(
     print(verify.describe_verification(found))
     if kept:
         print(f"\nwhat was made is kept in {kept.name}: look at it, then remove it")
-    if found.verdict == verify.DIFFERENT:
-        raise typer.Exit(1)
+    raise typer.Exit({verify.IDENTICAL: 0, verify.DIFFERENT: 1, verify.EQUAL: 3}[found.verdict]) # 2 is a command that is written wrongly
 
 
 def _verify_clone(root: Path) -> tuple:

@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from conftest import Project
 from dvc.api import DVCFileSystem
 from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 
-from mlproj.verify import DIFFERENT, EQUAL, IDENTICAL, clone_commit, compare_output, compare_with_commit
+from mlproj.verify import DIFFERENT, EQUAL, IDENTICAL, NOT_HERE, clone_commit, compare_output, compare_with_commit
 from mlproj.versions import hash_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning") # of DVC, about its trees of paths
@@ -43,6 +44,11 @@ def plant_a_random_cell(project: Project, stage: str) -> None:
     nbformat.write(notebook, path)
 
 
+def write_anew(path: Path) -> None:
+    "Write metrics in other bytes."
+    path.write_text(json.dumps(json.loads(path.read_text())))
+
+
 def summary(done: subprocess.CompletedProcess) -> str:
     return done.stdout.strip().splitlines()[-1]
 
@@ -52,11 +58,43 @@ def test_results_of_the_commit_are_identical(finished):
 
 
 def test_other_bytes_with_the_same_figures_are_equal(project):
-    path = project.root / "metrics/model_card.json"
-    path.write_text(json.dumps(json.loads(path.read_text())))
-    done = project.here("mlproj verify")
+    write_anew(project.root / "metrics/model_card.json")
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 3
     assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
     assert summary(done).startswith("equal in figures: ") and "no figure differs" in summary(done)
+
+
+def test_what_cannot_be_compared_is_different(project):
+    shutil.rmtree(project.root / ".dvc/cache") # as where the results are made anew and nowhere else, in CI
+    write_anew(project.root / "metrics/model_card.json")
+    assert project.here("mlproj verify", fails=True).exit_code == 3 # git has metrics
+    path = project.root / "reports/score.ipynb"
+    report = nbformat.read(path, as_version=4)
+    report.cells.append(nbformat.v4.new_code_cell("random()", outputs=[nbformat.v4.new_output("stream", text="0.3")], id="planted"))
+    nbformat.write(report, path)
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 1 and f"score is the first that is different:\nreports/score.ipynb: {NOT_HERE}\n" in done.stdout
+    assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
+
+
+def test_a_folder_of_which_a_file_is_in_no_cache_is_different(project):
+    folder, committed = project.root / "models/tree_depth_2", DVCFileSystem(str(project.root), rev="HEAD")
+    md5, model = hash_folder(folder), folder / "model.onnx"
+    kept = hashlib.md5(model.read_bytes()).hexdigest()
+    (project.root / f".dvc/cache/files/md5/{kept[:2]}/{kept[2:]}").unlink()
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5) == (DIFFERENT, [NOT_HERE])
+
+
+@pytest.mark.slow
+def test_make_verify_succeeds_unless_they_are_different(project):
+    makefile, metrics = project.root / "Makefile", project.root / "metrics/model_card.json"
+    makefile.write_text(makefile.read_text().replace("mlproj verify --clone", "mlproj verify")) # a clean clone takes minutes
+    write_anew(metrics)
+    assert summary(project.run("make --silent --old-file .venv/ready verify")).startswith("equal in figures: ")
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"planted": 1}))
+    assert project.run("make --silent --old-file .venv/ready verify", fails=True).returncode == 2 # make says 2 of any that fails
 
 
 def test_a_model_of_other_bytes_is_equal_where_its_sums_are_its_own(project):
@@ -76,15 +114,31 @@ def test_what_was_changed_by_hand_is_different(project):
     metrics = json.loads(path.read_text())
     path.write_text(json.dumps(metrics | {"planted": 1}))
     (project.root / "reports/judge.ipynb").unlink()
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 1 and "judge is the first that is different:\nreports/judge.ipynb: it is absent" in done.stdout
+    assert re.search("^audit +different$", done.stdout, re.MULTILINE)
+
+
+def test_data_changed_by_hand_are_different(project):
+    path = project.root / "data/attributes/customers.parquet"
+    customers = pd.read_parquet(path)
+    customers.assign(x=customers.x + 1).to_parquet(path)
     said = project.here("mlproj verify", fails=True).stdout
-    assert "judge is the first that is different:\nreports/judge.ipynb: it is absent" in said
-    assert re.search("^audit +different$", said, re.MULTILINE)
+    assert "guard is the first that is different:\n.data/attributes: customers.parquet: column x differs in 400 of 400 rows" in said
 
 
 def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
     project.params(lambda params: params["judge"].update(capacity=7))
     said = project.here("mlproj verify", fails=True).stdout
     assert "judge is the first that is different:\nit would run again here: judge.capacity in params.yaml was" in said
+
+
+def test_other_data_are_found_before_all_else(project):
+    old = (project.root / "data.dvc").read_text()
+    project.here("mlproj data add --days 1")
+    was, now = (re.search(r"version: (\w{8})", text)[1] for text in (old, (project.root / "data.dvc").read_text()))
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 1 and f"guard is the first that is different:\ndata: version {now} here, committed with {was}\n" in done.stdout
 
 
 @pytest.mark.slow
