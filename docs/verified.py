@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 
 
@@ -13,14 +12,18 @@ def last_verification(root: Path) -> str: # Markdown
         return "It has not been run yet."
     found, lock = json.loads(path.read_text()), hashlib.md5((root / "dvc.lock").read_bytes()).hexdigest()
     version, which = found["data_version"].removesuffix(".dir"), "the one" if found["dvc_lock"] == lock else "another than that"
-    outputs = Counter(stage for stage, *_ in found["outputs"])
-    rows = [f"| {stage} | {outputs[stage]} | {verdict} |" for stage, verdict in found["stages"].items()]
+    runs = {"one thread" if number == "1" else f"{number} threads": run for number, run in found["runs"].items()}
+    verdicts = " and ".join(f"**{run['verdict']}** with {threads}" for threads, run in runs.items())
     lines = [
-        f"It says: **{found['verdict']}**, for version `{version}` of the data and the `dvc.lock` with the MD5 `{found['dvc_lock']}`,",
-        f"{which} of these pages.", "", "| stage | outputs | verdict |", "|---|---|---|", *rows,
+        f"It says: {verdicts}, for version `{version}` of the data and the `dvc.lock` with the MD5 `{found['dvc_lock']}`,",
+        f"{which} of these pages.", "", f"| stage | outputs | {' | '.join(runs)} |", "|---|---|" + "---|" * len(runs),
     ]
-    if stage := found["parted"]:
-        lines += ["", f"The first stage that is not identical is {stage}:", "", *(f"- {reason}" for reason in found["reasons"][stage])]
+    for stage, outputs in found["outputs"].items():
+        lines.append(f"| {stage} | {len(outputs)} | {' | '.join(run['stages'].get(stage, 'identical') for run in runs.values())} |")
+    for threads, run in runs.items():
+        if stage := next(iter(run["stages"]), None):
+            reasons = [f"- {reason}" for reason in run["reasons"][stage]]
+            lines += ["", f"With {threads}, the first stage that is not identical is {stage}:", "", *reasons]
     return "\n".join(lines)
 
 

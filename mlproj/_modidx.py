@@ -620,6 +620,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlproj.verify._make': ('api/verify.html#_make', 'mlproj/verify.py'),
                                'mlproj.verify._named': ('api/verify.html#_named', 'mlproj/verify.py'),
                                'mlproj.verify._other_data': ('api/verify.html#_other_data', 'mlproj/verify.py'),
+                               'mlproj.verify._parted': ('api/verify.html#_parted', 'mlproj/verify.py'),
                                'mlproj.verify._read': ('api/verify.html#_read', 'mlproj/verify.py'),
                                'mlproj.verify._remove': ('api/verify.html#_remove', 'mlproj/verify.py'),
                                'mlproj.verify._same': ('api/verify.html#_same', 'mlproj/verify.py'),

@@ -223,9 +223,7 @@ def _verify_clone(root: Path) -> tuple:
 
     if changed := verify.uncommitted(root):
         print(f"not committed, and so no part of what is verified: {', '.join(changed)}", file=sys.stderr)
-    found, kept = verify.verify_clone(root)
-    verify.write_verification(root, found, root / "benchmarks" / "verify.json")
-    return found, kept
+    return verify.verify_clone(root)
 
 # %% ../nbs/api/90_cli.ipynb #59e80b48
 @app.command()

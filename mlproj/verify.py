@@ -35,9 +35,9 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from .environment import ENVIRONMENT
-from .files import write_json
+from .files import read_json, write_json
 from .lineage import changed_inputs, differences, pipeline_stages
-from .settings import UserError
+from .settings import UserError, load_settings
 from .versions import hash_folder
 
 # %% ../nbs/api/84_verify.ipynb #d0994411
@@ -387,7 +387,7 @@ def clone_commit(
 def verify_clone(
     root: Path, # the project's root
 ) -> tuple[Verification, Path | None]: # what was found, and the clone where it was kept, which it is when they are different
-    """Make everything anew in a clean clone of the last commit, and compare.
+    """Make everything anew in a clean clone of the last commit, compare, and write down what was found.
 
     Raises `UserError` when it cannot be made.
     """
@@ -402,6 +402,7 @@ def verify_clone(
             raise UserError(f"`make repro` fails in a clean clone of the last commit: look at {place.name}, then remove it")
         found = compare_with_commit(root, place, commit)
         keep = found.verdict == DIFFERENT
+        write_verification(root, commit, load_settings(place).threads, found)
         return found, place if keep else None
     finally:
         if not keep:
@@ -439,13 +440,22 @@ def _remove(place: Path) -> None:
 # %% ../nbs/api/84_verify.ipynb #c25e7702
 def write_verification(
     root: Path, # the project's root
+    commit: str, # that was verified
+    threads: int, # that queries and training had
     found: Verification,
-    path: Path, # JSON
 ) -> None:
-    "Write what was found."
-    outputs = [[compared.stage, compared.output, compared.verdict] for compared in found.outputs]
-    reasons = {stage: found.reasons(stage) for stage, verdict in found.stages.items() if verdict != IDENTICAL}
-    lock, record = (_committed_text(root, "HEAD", name) for name in ("dvc.lock", "data.dvc"))
-    version, md5 = _read(record)["meta"]["version"], hashlib.md5(lock.encode()).hexdigest()
-    content = {"verdict": found.verdict, "parted": found.parted, "data_version": version, "dvc_lock": md5}
-    write_json(path, content | {"stages": found.stages, "reasons": reasons, "outputs": outputs})
+    "Write what was found to benchmarks/verify.json, beside what other numbers of threads gave from the same dvc.lock."
+    path = root / "benchmarks" / "verify.json"
+    lock, record = (_committed_text(root, commit, name) for name in ("dvc.lock", "data.dvc"))
+    md5 = hashlib.md5(lock.encode()).hexdigest()
+    earlier = read_json(path) if path.exists() else {}
+    runs = (earlier["runs"] if earlier.get("dvc_lock") == md5 else {}) | {str(threads): _parted(found)}
+    outputs = {stage: [one.output for one in found.outputs if one.stage == stage] for stage in found.stages}
+    content = {"data_version": _read(record)["meta"]["version"], "dvc_lock": md5, "outputs": outputs}
+    write_json(path, content | {"runs": {number: runs[number] for number in sorted(runs, key=int)}})
+
+
+def _parted(found: Verification) -> dict:
+    "Keep the verdict, and of the stages that are not identical, in their order, what theirs are and why."
+    stages = {stage: verdict for stage, verdict in found.stages.items() if verdict != IDENTICAL}
+    return {"verdict": found.verdict, "stages": stages, "reasons": {stage: found.reasons(stage) for stage in stages}}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from conftest import Project
+from conftest import ROOT, Project
 from dvc.api import DVCFileSystem
 from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 
+from mlproj.settings import load_settings
 from mlproj.verify import DIFFERENT, EQUAL, IDENTICAL, NOT_HERE, clone_commit, compare_output, compare_with_commit
 from mlproj.versions import hash_folder
 
@@ -173,9 +175,27 @@ def test_a_clean_clone_is_identical(project):
     done = project.run("make --silent verify")
     assert summary(done).startswith("identical: ") and "no part of what is verified: .venv, mine.txt" in done.stderr
     kept = json.loads((project.root / "benchmarks/verify.json").read_text())
-    assert kept["verdict"] == IDENTICAL and set(kept["stages"].values()) == {IDENTICAL}
+    assert kept["runs"] == {str(load_settings(project.root).threads): {"verdict": IDENTICAL, "stages": {}, "reasons": {}}}
+    assert ".data/transactions" in kept["outputs"]["guard"]
     assert str(project.root) not in json.dumps(kept)
     assert not list(project.root.glob(".verify-*"))
+
+
+def test_runs_are_shown_side_by_side(tmp_path):
+    runs = {
+        "1": {"verdict": IDENTICAL, "stages": {}, "reasons": {}},
+        "2": {"verdict": EQUAL, "stages": {"judge": EQUAL}, "reasons": {"judge": ["plots/savings.png: it has other bytes"]}},
+    }
+    outputs = {"guard": [".data/transactions"], "judge": ["plots/savings.png", "reports/judge.ipynb"]}
+    (tmp_path / "dvc.lock").write_text("")
+    (tmp_path / "benchmarks").mkdir()
+    kept = {"data_version": "ab.dir", "dvc_lock": hashlib.md5(b"").hexdigest(), "outputs": outputs, "runs": runs}
+    (tmp_path / "benchmarks/verify.json").write_text(json.dumps(kept))
+    page = runpy.run_path(ROOT / "docs/verified.py")["last_verification"](tmp_path)
+    assert page.startswith("It says: **identical** with one thread and **equal in figures** with 2 threads, for version `ab` of the data")
+    assert "| stage | outputs | one thread | 2 threads |\n|---|---|---|---|\n| guard | 1 | identical | identical |\n" in page
+    assert "| judge | 2 | identical | equal in figures |" in page
+    assert page.endswith("With 2 threads, the first stage that is not identical is judge:\n\n- plots/savings.png: it has other bytes")
 
 
 def processes_in(folder: Path) -> list[str]: # process ids
@@ -271,4 +291,5 @@ def test_a_clone_that_differs_is_kept_and_named(project):
     assert "features is the first that is different:\nreports/features.ipynb: cell" in said
     (kept,) = project.root.glob(".verify-*")
     assert f"what was made is kept in {kept.name}" in said
-    assert json.loads((project.root / "benchmarks/verify.json").read_text())["verdict"] == DIFFERENT
+    (run,) = json.loads((project.root / "benchmarks/verify.json").read_text())["runs"].values()
+    assert run["verdict"] == DIFFERENT and run["stages"]["features"] == DIFFERENT
