@@ -80,6 +80,10 @@ class Project:
         assert (done.exit_code != 0) == fails, f"{command} exited {done.exit_code}:\n{done.output}"
         return done
 
+    def make_results(self) -> str: # what DVC printed
+        "Run what has to run, two stages at a time, in this environment."
+        return self.run("make --silent --old-file .venv/ready results && dvc repro").stdout
+
     def params(self, change: Callable[[dict], None]) -> None:
         "Change params.yaml."
         yaml = YAML()
@@ -112,11 +116,21 @@ def reference() -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Project:
     "A small world, its whole pipeline run by DVC and committed. Copied by tests that change it."
+    return share_project(tmp_path_factory, worker_id, "finished", run_small_world)
+
+
+def share_project(
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+    name: str,
+    make: Callable[[Project], str], # what is printed meanwhile is kept beside the project
+) -> Project:
+    "Make a project once for all processes of a test run."
     shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
-    project = Project(shared / "finished")
-    with FileLock(shared / "finished.lock"): # the processes of a test run share it
-        if not (shared / "finished.log").exists():
-            (shared / "finished.log").write_text(run_small_world(project))
+    project, log = Project(shared / name), shared / f"{name}.log"
+    with FileLock(shared / f"{name}.lock"):
+        if not log.exists():
+            log.write_text(make(project))
     return project
 
 
@@ -140,7 +154,7 @@ def run_small_world(project: Project) -> str: # what DVC printed
     project.params(shrink)
     project.run("git init --quiet")
     create_world(project.root, SMALL)
-    printed = project.run("make --silent --old-file .venv/ready results && dvc repro").stdout # two stages at a time, in this environment
+    printed = project.make_results()
     project.run("git add --all && git commit --quiet --message 'a small world'")
     return printed
 
