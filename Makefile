@@ -32,8 +32,8 @@ models: $(READY)
 	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
 
 results: models
-	@set -o pipefail; printf '%s\n' 'judge finalize score' 'compare audit' | $(SIDE_BY_SIDE)
-	@set -o pipefail; printf '%s\n' model_card explain | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' 'judge finalize explain' 'compare audit' | $(SIDE_BY_SIDE)
+	@set -o pipefail; printf '%s\n' model_card score | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
 	@git ls-files 'nbs/explore/*.ipynb' | xargs basename --multiple --suffix .ipynb | tac | xargs -P 2 -n 1 mlproj explore
@@ -116,14 +116,15 @@ sbom: $(READY) ## list what is installed in sbom.json, as CycloneDX has it
 licences: $(READY) ## list the licences of what is installed; fails where one is not allowed
 	@python .ci/inventory.py licences
 
-# uv fetches and unpacks several packages at once, which pip does not; pip installs it, from the same lock. The stamp is made last, so that
-# an installation that was interrupted is taken up again.
+# uv fetches and unpacks several packages at once, which pip does not; pip installs it, from the same lock, and setuptools, which builds the
+# packages that come as source alone: uv would fetch one that no lock names. The stamp is made last, so that an installation that was
+# interrupted is taken up again.
 $(READY): requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: install it, or name it as in: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv with $(PYTHON); the first time takes a minute …" >&2
 	@$(PYTHON) -m venv .venv
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
-	@$(UV) --require-hashes -r requirements.lock
+	@sed -nE '/^(setuptools|uv)==/,/[^\\]$$/p' requirements.lock > .venv/first.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/first.lock
+	@$(UV) --no-build-isolation --require-hashes -r requirements.lock
 	@$(UV) --no-build-isolation --editable .
 	@touch $(READY)

@@ -365,28 +365,20 @@ def plot_delays(
 
 # %% ../nbs/api/78_audit.ipynb #799f78eb
 def unknown_labels(
-    rows: pd.DataFrame, # transactions
-    folds: list[Fold],
-    marked: list[pd.Series], # for each fold: rows that it trains on, boolean
+    training: list[dict], # from `count_training`, one a fold
 ) -> Alarm:
     "Goes off when a training row's label was not known when its fold was first tested."
-    number = sum(int((mark & ~(rows.label_time <= fold.test_start)).sum()) for fold, mark in zip(folds, marked, strict=True))
-    about = f"training rows of {len(folds)} folds whose label was not known when the test began; look at train_rows in mlproj.splits"
+    number = sum(counts["unknown_labels"] for counts in training)
+    about = f"training rows of {len(training)} folds whose label was not known when the test began; look at train_rows in mlproj.splits"
     return Alarm("unknown labels", number, 0, number > 0, about)
 
 # %% ../nbs/api/78_audit.ipynb #d4a5e88b
 def shared_rows(
-    rows: pd.DataFrame, # transactions
-    folds: list[Fold],
-    marked: list[pd.Series], # for each fold: rows that it trains on, boolean
-    predictions: pd.DataFrame, # transaction_id and fold of what was tested
+    training: list[dict], # from `count_training`, one a fold
 ) -> Alarm:
     "Goes off when a training row is tested in the same fold, or was made after the test began."
-    number = 0
-    for fold, mark in zip(folds, marked, strict=True):
-        tested = rows.transaction_id.isin(predictions.transaction_id[predictions.fold == fold.name])
-        number += int((mark & (tested | (rows.timestamp >= fold.test_start))).sum())
-    about = f"training rows of {len(folds)} folds that are tested too, or were made after the test began; look at mlproj.splits"
+    number = sum(counts["shared_rows"] for counts in training)
+    about = f"training rows of {len(training)} folds that are tested too, or were made after the test began; look at mlproj.splits"
     return Alarm("shared rows", number, 0, number > 0, about)
 
 # %% ../nbs/api/78_audit.ipynb #d4192790

@@ -175,8 +175,7 @@ def inspect(
 @app.command()
 def report() -> None:
     "Print the comparison table, and where the report is."
-    from mlproj.compare import comparison_table
-    from mlproj.files import read_json
+    from mlproj.compare import comparison_table, read_measured
     from mlproj.pipeline import report_path, stage_parameters
 
     root = project_root()
@@ -184,7 +183,7 @@ def report() -> None:
     if not (path.is_file() and executed.is_file()):
         raise UserError("there is no comparison yet: `dvc repro` makes it")
     parameters = stage_parameters(root, "compare")
-    table = comparison_table(read_json(path), parameters["published"].get("baseline", {}), parameters["tolerance"])
+    table = comparison_table(read_measured(path), parameters["published"].get("baseline", {}), parameters["tolerance"])
     print(table.to_string())
     print(f"\nreport: {executed.relative_to(root)}")
 

@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['TITLES', 'read_fold_metrics', 'metric_names', 'cards_a_day', 'baseline_name', 'baseline_metrics',
-           'prequential_metrics', 'title', 'comparison_table', 'sequence_metrics', 'best_models', 'read_tested',
-           'with_intervals']
+           'prequential_metrics', 'title', 'read_measured', 'comparison_table', 'sequence_metrics', 'best_models',
+           'read_tested', 'with_intervals']
 
 # %% ../nbs/api/75_compare.ipynb #537936cd
-import json
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from .settings import UserError
+from .files import read_json
+from .settings import UserError, check_shape
 
 # %% ../nbs/api/75_compare.ipynb #3bfe45b4
 def read_fold_metrics(
@@ -22,9 +22,16 @@ def read_fold_metrics(
     models: list[str], # in the order of the tables
     part: str = "folds", # or validation
 ) -> pd.DataFrame: # model, fold, the metrics, and card precision by day as a dictionary
-    "Read every model's figures, fold by fold."
-    files = {model: json.loads((Path(folder) / f"{model}.json").read_text()) for model in models}
-    return pd.DataFrame([{"model": model, **fold} for model, content in files.items() for fold in content[part]])
+    """Read every model's figures, fold by fold.
+
+    Raises `UserError` for a file that is damaged.
+    """
+    figures = []
+    for model in models:
+        folds = read_json(Path(folder) / f"{model}.json").get(part)
+        check_shape(folds, list[dict[str, str | float | None | dict[str, float]]], f"{part} in {model}.json")
+        figures += [{"model": model, **fold} for fold in folds]
+    return pd.DataFrame(figures)
 
 
 def metric_names(figures: pd.DataFrame) -> list[str]: # such as auc, average_precision, card_precision_100
@@ -80,6 +87,18 @@ def title(
     return TITLES.get(metric, metric.replace("card_precision_", "CP@"))
 
 
+def read_measured(
+    path: Path, # metrics/compare.json
+) -> dict[str, dict[str, float]]: # {model: {metric: value}}
+    """Read the figures of the baseline fold.
+
+    Raises `UserError` for a file that is damaged.
+    """
+    measured = read_json(path)
+    check_shape(measured, dict[str, dict[str, float | None]], path.name)
+    return measured
+
+
 def comparison_table(
     measured: dict[str, dict[str, float]], # {model: {metric: value}}
     published: dict[str, dict[str, float]], # the same, where there is a published figure
@@ -111,7 +130,7 @@ def sequence_metrics(
     for path in sorted(Path(folder).glob("*.json")):
         measured = read_fold_metrics(folder, [path.stem])
         same = set(measured.fold) == set(figures.fold) and metric_names(measured) == metric_names(figures)
-        if same and json.loads(path.read_text())["data_version"] == data_version:
+        if same and read_json(path).get("data_version") == data_version:
             means[path.stem] = measured[metric_names(measured)].mean().round(9).to_dict()
     return means
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from .settings import UserError, project_root
+from .settings import UserError, check_shape, project_root
 
 # %% ../nbs/api/18_environment.ipynb #2bdcde27
 ENVIRONMENT = "environment.json"
@@ -48,11 +48,13 @@ def read_environment(
     Raises `UserError` when it is absent or cannot be read.
     """
     try:
-        return json.loads((Path(root) / ENVIRONMENT).read_text())
+        versions = json.loads((Path(root) / ENVIRONMENT).read_text())
     except FileNotFoundError:
         raise UserError("environment.json is missing: bring it back with `git checkout environment.json`") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error: # no JSON, or no text
         raise UserError(f"environment.json cannot be read: {error}; bring it back with `git checkout environment.json`") from None
+    check_shape(versions, dict[str, str], "environment.json")
+    return versions
 
 
 def write_environment(

@@ -335,7 +335,8 @@ def save_model(
     write_json(folder / "schema.json", {"definition": model.definition, "features": model.features})
     meta = {"file": f"model.{model.suffix}", "sha256": hashlib.sha256(model.document).hexdigest(), "recipe": model.recipe}
     write_json(folder / "meta.json", meta | origin)
-    (folder / "SHA256SUMS").write_text(_sum_files(folder))
+    with put_in_place(folder / "SHA256SUMS") as place:
+        place.write_text(_sum_files(folder))
 
 
 def _sum_files(folder: Path) -> str: # as sha256sum writes them

@@ -80,8 +80,9 @@ def plot_differences(
 ) -> plt.Figure:
     "Draw differences with their intervals."
     figure, ax = plt.subplots(figsize=(6.4, 0.8 + 0.35 * len(paired)), layout="constrained")
-    reach = [paired.difference - paired.low, paired.high - paired.difference]
-    ax.errorbar(paired.difference, paired.index, xerr=reach, fmt="o", capsize=4, color="tab:blue")
+    middle, reach = (paired.low + paired.high) / 2, (paired.high - paired.low) / 2 # few draws may all lie on one side of the difference
+    ax.errorbar(middle, paired.index, xerr=reach, fmt="none", capsize=4, color="tab:blue")
+    ax.plot(paired.difference, paired.index, "o", color="tab:blue")
     ax.axvline(0, color="grey", lw=1)
     ax.set(title=title, xlabel="difference, with its 95 % interval", ylim=(len(paired) - 0.5, -0.5))
     return figure

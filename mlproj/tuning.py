@@ -174,9 +174,9 @@ def predict_folds(
     recipe: dict,
     rows: pd.DataFrame, # transactions with their features
     search: Search,
-) -> pd.DataFrame: # from `backtest`
+) -> pd.DataFrame: # transaction_id, timestamp, fold, score
     "Score the folds of validation."
-    return backtest(rows, search.folds, recipe, search.inputs, search.definition, search.card)
+    return backtest(rows, search.folds, recipe, search.inputs, search.definition, search.card)[0]
 
 
 def mean_precision(

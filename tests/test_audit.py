@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import ROOT, SMALL
+from conftest import MODELS, ROOT, SMALL
 from test_mistakes import message
 
 from mlproj import splits
@@ -30,7 +31,7 @@ from mlproj.audit import (
     time_travel,
     unknown_labels,
 )
-from mlproj.backtest import backtest
+from mlproj.backtest import backtest, count_training, fold_metrics
 from mlproj.features import parse_definition
 from mlproj.files import read_lineage, write_parquet
 from mlproj.pipeline import stage_parameters
@@ -54,11 +55,11 @@ class Pipeline:
         self.inputs = self.definition.feature_names()
         self.made = make_features(self.transactions, self.definition, {})
         self.rows = self.transactions.rename(columns={"amount": "amount_cents"}).merge(self.made, on="transaction_id")
-        self.predictions = self.predict(self.rows, self.inputs)
+        self.predictions, self.training = backtest(self.rows, self.folds, self.recipe, self.inputs, "", CARD)
         self.cut = self.fold.test_start + pd.Timedelta(days=3.5)
 
     def predict(self, rows: pd.DataFrame, inputs: list[str]) -> pd.DataFrame:
-        return backtest(rows, self.folds, self.recipe, inputs, "", CARD)
+        return backtest(rows, self.folds, self.recipe, inputs, "", CARD)[0]
 
     def features(self, transactions: pd.DataFrame, lag: str | None = None) -> pd.DataFrame:
         return label_features(transactions, self.definition, lag)
@@ -68,19 +69,24 @@ class Pipeline:
         entities = self.definition.entities()
         return shuffled_labels(self.transactions, rows, self.fold, entities, features, train, n_permutations=6)
 
-    def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame) -> Alarm:
+    def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame, metric: str = METRIC) -> Alarm:
         train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         tested = splits.test_rows(rows, self.fold, CARD)
         figures = delay_figures(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
-        return label_delay(figures, 7, METRIC)
+        return label_delay(figures, 7, metric)
 
     def travelled(self, made: pd.DataFrame, features) -> Alarm:
         moment = self.transactions.timestamp
         before = self.transactions.transaction_id[moment.between(self.cut - pd.Timedelta(days=2), self.cut, "left")]
         return time_travel(self.transactions, made[made.transaction_id.isin(before)], self.cut, features)
 
-    def marked(self) -> list[pd.Series]:
-        return [train_rows(self.rows, fold) for fold in self.folds]
+    def trained(self, chosen: list[pd.Series]) -> list[dict]:
+        "Count training rows as the backtest does, of rows that somebody else chose."
+        tested = [self.rows.merge(self.predictions.loc[self.predictions.fold == fold.name, ["transaction_id"]]) for fold in self.folds]
+        return [count_training(self.rows[mark], *of_fold) for mark, *of_fold in zip(chosen, tested, self.folds, strict=True)]
+
+    def highest(self, predictions: pd.DataFrame) -> float:
+        return max(figures[METRIC] for figures in fold_metrics(predictions, self.rows, CARD, 10))
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +98,9 @@ def test_all_alarms_are_silent_on_what_is_honest(honest):
     alarms = [
         honest.shuffled(honest.rows, honest.features),
         honest.delayed(honest.transactions, honest.rows),
-        ceiling({METRIC: 0.75}, METRIC, {METRIC: 0.79}),
         one_feature_alone(honest.rows, honest.folds, honest.predictions, honest.inputs),
-        unknown_labels(honest.rows, honest.folds, honest.marked()),
-        shared_rows(honest.rows, honest.folds, honest.marked(), honest.predictions),
+        unknown_labels(honest.training),
+        shared_rows(honest.training),
         honest.travelled(honest.made, partial(make_features, definition=honest.definition, attributes={})),
     ]
     assert {alarm.name: alarm.state for alarm in alarms} == {alarm.name: "silent" for alarm in alarms}
@@ -117,33 +122,33 @@ def test_the_answer_under_another_name(honest):
     assert alarm.goes_off and alarm.about.startswith("dispute alone")
 
 
+@pytest.mark.parametrize("metric", [METRIC, "card_precision_10"])
 @pytest.mark.parametrize(("delay", "lag"), [(0, "1s"), (1, "1d")])
-def test_labels_that_are_known_too_early(honest, delay, lag):
+def test_labels_that_are_known_too_early(honest, delay, lag, metric):
     early = assume_delay(honest.transactions, delay)
-    alarm = honest.delayed(early, put_features(assume_delay(honest.rows, delay), honest.features(early, lag)))
+    alarm = honest.delayed(early, put_features(assume_delay(honest.rows, delay), honest.features(early, lag)), metric)
     assert alarm.goes_off and alarm.number > alarm.limit
 
 
 def test_training_without_regard_to_label_time(honest):
-    marked = [honest.rows.timestamp.between(fold.train_start, fold.test_start, "left") for fold in honest.folds]
-    alarm = unknown_labels(honest.rows, honest.folds, marked)
+    chosen = [honest.rows.timestamp.between(fold.train_start, fold.test_start, "left") for fold in honest.folds]
+    alarm = unknown_labels(honest.trained(chosen))
     waiting = [honest.rows.timestamp.between(fold.train_end, fold.test_start, "neither").sum() for fold in honest.folds]
     assert alarm.goes_off and alarm.number == sum(waiting)
-    assert not shared_rows(honest.rows, honest.folds, marked, honest.predictions).goes_off
+    assert not shared_rows(honest.trained(chosen)).goes_off
 
 
 def test_a_label_that_is_not_known_at_all(honest):
-    marked = honest.marked()
-    first = marked[0].idxmax()
-    rows = honest.rows.assign(label_time=honest.rows.label_time.where(honest.rows.index != first))
-    assert unknown_labels(rows, honest.folds, marked).number == 1
+    trained = honest.rows[train_rows(honest.rows, honest.fold)]
+    trained = trained.assign(label_time=trained.label_time.where(trained.index != trained.index[0]))
+    assert unknown_labels([count_training(trained, trained[:0], honest.fold)]).number == 1
 
 
 def test_one_tested_row_in_training(honest):
-    marked = honest.marked()
+    chosen = [train_rows(honest.rows, fold) for fold in honest.folds]
     tested = honest.predictions.transaction_id[honest.predictions.fold == honest.folds[0].name].iloc[5]
-    marked[0] = marked[0] | (honest.rows.transaction_id == tested)
-    alarm = shared_rows(honest.rows, honest.folds, marked, honest.predictions)
+    chosen[0] = chosen[0] | (honest.rows.transaction_id == tested)
+    alarm = shared_rows(honest.trained(chosen))
     assert alarm.goes_off and alarm.number == 1
 
 
@@ -166,6 +171,15 @@ def test_labels_that_are_read_before_they_are_known(honest):
     assert alarm.goes_off and "is_fraud" in alarm.about
 
 
+def test_a_champion_that_knows_the_answer_passes_a_ceiling(honest):
+    "Whose height is that of the honest one and a little more."
+    highest = honest.highest(honest.predictions)
+    noise = np.random.default_rng(0).normal(scale=0.3, size=len(honest.rows))
+    planted, inputs = honest.rows.assign(dispute=noise - honest.rows.is_fraud), [*honest.inputs, "dispute"]
+    reached = [highest, honest.highest(honest.predict(planted, inputs))]
+    assert [ceiling({METRIC: value}, METRIC, {METRIC: highest + 0.02}).state for value in reached] == ["silent", "goes off"]
+
+
 def test_what_cannot_be_measured_is_said(honest):
     nothing = honest.rows.assign(is_fraud=0)
     states = [
@@ -176,6 +190,20 @@ def test_what_cannot_be_measured_is_said(honest):
     ]
     assert states == ["not applicable"] * 4
     assert not any(found["goes_off"] for found in alarm_metrics([honest.travelled(honest.made[:0], None)]).values())
+
+
+@pytest.mark.slow
+def test_a_backtest_that_trains_on_what_waits_for_its_label(project):
+    "The leak is planted in the stage that trains, and found by the one that audits."
+    path = project.root / "nbs/pipeline/backtest.ipynb"
+    leak = "import mlproj.backtest as leaky\n\ndef until_test(rows, fold, history_days=None):\n"
+    leak += "    return rows.timestamp.between(fold.train_start, fold.test_start, 'left')\n\nleaky.train_rows = until_test"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(3, nbformat.v4.new_code_cell(leak))
+    nbformat.write(notebook, path)
+    project.run(f"mlproj run backtest --model {MODELS[0]}")
+    told = message(project.run("mlproj run audit", fails=True))
+    assert "unknown labels is" in told and "training rows of" in told and "shared rows is" not in told
 
 
 @pytest.mark.slow

@@ -164,6 +164,13 @@ def test_no_figure_is_too_good_to_be_true():
         assert values["average_precision"] < 0.79 and values["card_precision_100"] < 0.31, model
 
 
+def test_a_leak_would_pass_the_ceilings():
+    "With labels that are known at once, or after a day, even a small model does."
+    ceilings, assumed = stage_parameters(ROOT, "audit")["ceilings"], read_metrics("alarms")["assumed_delay"]
+    for metric, highest in ceilings.items():
+        assert min(assumed["0"][metric], assumed["1"][metric]) > highest > assumed["7"][metric], metric
+
+
 def test_a_folder_has_the_version_that_dvc_gives_it(project):
     project.run("mkdir -p some/more && printf 1 > some/b && printf 2 > some/more/a && printf 3 > some/more.c && dvc add some")
     named = YAML(typ="safe", pure=True).load(project.root / "some.dvc")["outs"][0]["md5"]
@@ -237,4 +244,7 @@ def test_the_champion_saves_more_than_its_rivals():
     for rival in ("rule", "logistic", "random_forest"):
         assert savings["champion_less"][rival]["low"] > 0, rival
     assert len(savings["grid"]) == 9
+    for assumption, less in savings["grid"].items():
+        assert less.keys() == savings["models"].keys() - {champion} | {"oracle", "doing nothing"}, assumption
+        assert less["doing nothing"]["low"] > 0 > less["oracle"]["high"], assumption
     assert savings["models"][champion]["net_savings_a_day"] < savings["oracle"]["net_savings_a_day"]

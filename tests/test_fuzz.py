@@ -25,7 +25,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from mlproj.attributes import read_attributes
+from mlproj.compare import comparison_table, read_fold_metrics, read_measured
 from mlproj.engine import LARGEST, connect
+from mlproj.environment import read_environment
 from mlproj.features import Definition, parse_definition
 from mlproj.files import read_json, write_json
 from mlproj.inspect import propose
@@ -516,6 +518,33 @@ def accept_result(result: object) -> None:
     in_folder(read)
 
 
+FOLD = {"fold": "2018-07-25", "auc": 0.87, "card_precision_100": 0.3, "card_precision_100_by_day": {"2018-08-08": 0.3}}
+
+
+def read_figures(content: object) -> None:
+    def read(folder: Path) -> None:
+        write_json(folder / "small.json", content)
+        read_fold_metrics(folder, ["small"])
+
+    in_folder(read)
+
+
+def read_comparison(content: object) -> None:
+    def read(folder: Path) -> None:
+        write_json(folder / "compare.json", content)
+        comparison_table(read_measured(folder / "compare.json"), {"small": {"auc": 0.87}}, 0.01)
+
+    in_folder(read)
+
+
+def read_packages(content: object) -> None:
+    def read(folder: Path) -> None:
+        write_json(folder / "environment.json", content)
+        assert all(isinstance(version, str) for version in read_environment(folder).values())
+
+    in_folder(read)
+
+
 READERS: dict[str, tuple[st.SearchStrategy, Callable, int, int]] = { # strategy, reader, cases in CI, cases in a long run
     "CSV": (table_files((".csv", ".csv.gz")), read_transaction_file, 20, 1_500),
     "JSON lines": (table_files((".jsonl", ".ndjson.gz")), read_transaction_file, 30, 1_500),
@@ -531,6 +560,9 @@ READERS: dict[str, tuple[st.SearchStrategy, Callable, int, int]] = { # strategy,
     "transactions and labels sent": (events(), serve, 60, 10_000),
     "stores of events": (stores(), read_store, 30, 4_000),
     "results of a search": (damaged(RESULT), accept_result, 60, 12_000),
+    "figures of folds": (damaged({"folds": [FOLD]}), read_figures, 40, 3_000),
+    "figures that are compared": (damaged({"small": {"auc": 0.87, "average_precision": None}}), read_comparison, 40, 3_000),
+    "environment.json": (damaged({"duckdb": "2.0.0", "numpy": "2.4.6"}), read_packages, 40, 3_000),
 }
 
 
