@@ -138,7 +138,7 @@ def run_small_world(project: Project) -> str: # what DVC printed
     "Copy this project, shrink it, and run it."
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
-        made = name.endswith("dvc.lock") or name.startswith(("metrics/", "plots/")) and not name.startswith("metrics/sequence/")
+        made = name.endswith("dvc.lock") or name.startswith(("metrics/", "plots/", "reports/")) and not name.startswith("metrics/sequence/")
         if not made and ((ROOT / name).is_symlink() or (ROOT / name).is_file()):
             (project.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, project.root / name, follow_symlinks=False)
