@@ -615,6 +615,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlproj.verify._close': ('api/verify.html#_close', 'mlproj/verify.py'),
                                'mlproj.verify._committed_files': ('api/verify.html#_committed_files', 'mlproj/verify.py'),
                                'mlproj.verify._committed_text': ('api/verify.html#_committed_text', 'mlproj/verify.py'),
+                               'mlproj.verify._damaged': ('api/verify.html#_damaged', 'mlproj/verify.py'),
                                'mlproj.verify._files': ('api/verify.html#_files', 'mlproj/verify.py'),
                                'mlproj.verify._has_sum': ('api/verify.html#_has_sum', 'mlproj/verify.py'),
                                'mlproj.verify._hash': ('api/verify.html#_hash', 'mlproj/verify.py'),

@@ -15,6 +15,7 @@ import io
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -38,7 +39,7 @@ from .environment import ENVIRONMENT
 from .files import read_json, write_json
 from .lineage import changed_inputs, differences, pipeline_stages
 from .settings import UserError, load_settings
-from .versions import hash_folder
+from .versions import hash_file, hash_folder
 
 # %% ../nbs/api/84_verify.ipynb #d0994411
 DIGIT = 1e-9
@@ -210,6 +211,10 @@ def compare_output(
     old = _committed_files(committed, place, output)
     if old is None:
         return DIFFERENT, [NOT_HERE]
+    if damaged := _damaged(committed, old):
+        remove = shlex.join(["rm", "-rf", output, *damaged])
+        mend = "`mlproj data` says what to do" if output.startswith(".data/") else f"`{remove}`, then `dvc repro` makes it again"
+        return DIFFERENT, [f"the committed one is damaged in DVC's cache: {mend}"]
     new = {"": place / output} if (place / output).is_file() else _files(place / output)
     if set(old) != set(new):
         return DIFFERENT, [f"{name} is in one of the two only" for name in sorted(set(old) ^ set(new))]
@@ -240,6 +245,13 @@ def _committed_files(committed: DVCFileSystem, place: Path, output: str) -> dict
         return {name.removeprefix(f"{there}/" if folder else there): name for name in names}
     except Exception: # DVC has an error of its own for each way of not having them
         return None
+
+
+def _damaged(committed: DVCFileSystem, files: dict[str, str]) -> list[str]: # files of the cache
+    "Find what DVC keeps under a hash that is not its own: `dvc checkout` brings it as it is, and to compare with it finds nothing."
+    known = [committed.info(name).get("md5") for name in files.values()]
+    copies = {committed.repo.cache.local.oid_to_path(md5): md5 for md5 in known if md5}
+    return [path for path, md5 in copies.items() if Path(path).is_file() and hash_file(Path(path)) != md5]
 
 # %% ../nbs/api/84_verify.ipynb #0707dba6
 def find_causes(
