@@ -118,6 +118,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'mlproj.cli._shortage': ('api/cli.html#_shortage', 'mlproj/cli.py'),
                             'mlproj.cli._stopped': ('api/cli.html#_stopped', 'mlproj/cli.py'),
                             'mlproj.cli._verify_clone': ('api/cli.html#_verify_clone', 'mlproj/cli.py'),
+                            'mlproj.cli._way_back': ('api/cli.html#_way_back', 'mlproj/cli.py'),
                             'mlproj.cli.add': ('api/cli.html#add', 'mlproj/cli.py'),
                             'mlproj.cli.bring': ('api/cli.html#bring', 'mlproj/cli.py'),
                             'mlproj.cli.changes': ('api/cli.html#changes', 'mlproj/cli.py'),

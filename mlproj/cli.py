@@ -8,7 +8,9 @@ __all__ = ['app', 'data', 'main', 'run', 'environment', 'explore', 'bring', 'che
 
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
 import os
+import subprocess
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +27,7 @@ class _Group(typer.core.TyperGroup):
             return super().invoke(context)
         except UserError as error:
             sentence = str(error)
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ImportError, RuntimeError) as error:
             sentence = _shortage(error)
         print(f"mlproj: {sentence}", file=sys.stderr)
         raise typer.Exit(1)
@@ -33,6 +35,7 @@ class _Group(typer.core.TyperGroup):
 
 def _shortage(error: Exception) -> str:
     "What the machine lacked, in one sentence; raises the error again where it is another one."
+    traceback.clear_frames(error.__traceback__) # where memory is short, what they hold is in the way of the import
     from mlproj.pipeline import explain_shortage
 
     sentence = explain_shortage(f"{type(error).__name__}: {error}", project_root())
@@ -63,9 +66,16 @@ def run(
     try:
         run_stage(root, stage, model)
     except StageFailed as error:
-        raise _stopped(stage, error, "The last good outputs come back with `dvc checkout`.", root) from None
+        raise _stopped(stage, error, f"{_way_back(root)}.", root) from None
     except (OSError, MemoryError) as error: # of what is beside the notebook
-        raise UserError(f"{stage} stopped: {_shortage(error)}. The last good outputs come back with `dvc checkout`") from None
+        raise UserError(f"{stage} stopped: {_shortage(error)}. {_way_back(root)}") from None
+
+
+def _way_back(root: Path) -> str:
+    "Say how what was there before comes back: `dvc checkout` alone leaves data that were added, which may be what stopped the stage."
+    if subprocess.run(["git", "diff", "--quiet", "--", "data.dvc"], cwd=root, capture_output=True).returncode == 1:
+        return "The data and outputs of the last commit come back with `git checkout data.dvc dvc.lock metrics plots && dvc checkout`"
+    return "The last good outputs come back with `dvc checkout`"
 
 
 def _stopped(name: str, error: Exception, consolation: str, root: Path) -> typer.Exit:
