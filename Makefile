@@ -21,7 +21,7 @@ help: ## list the targets
 # two at a time, by --single-item, for two runs of DVC may not look at one stage at once; what is not named here, the last line runs.
 repro: $(READY) ## make the data, run the pipeline, print the comparison
 	@mlproj data
-	@test -d reports && dvc status --quiet dvc.yaml || $(MAKE) --silent results
+	@test -d prepared && dvc status --quiet dvc.yaml || $(MAKE) --silent results
 	@dvc repro
 	@mlproj report
 

@@ -85,6 +85,11 @@ class Pipeline:
         tested = [self.rows.merge(self.predictions.loc[self.predictions.fold == fold.name, ["transaction_id"]]) for fold in self.folds]
         return [count_training(self.rows[mark], *of_fold) for mark, *of_fold in zip(chosen, tested, self.folds, strict=True)]
 
+    def with_the_answer(self) -> tuple[pd.DataFrame, list[str]]: # rows, and the names of inputs
+        "Leaks: the label, with some noise, under another name."
+        noise = np.random.default_rng(0).normal(scale=0.3, size=len(self.rows))
+        return self.rows.assign(dispute=noise - self.rows.is_fraud), [*self.inputs, "dispute"]
+
     def highest(self, predictions: pd.DataFrame) -> float:
         return max(figures[METRIC] for figures in fold_metrics(predictions, self.rows, CARD, 10))
 
@@ -116,8 +121,7 @@ def test_a_rate_without_a_lag_holds_its_own_label(honest):
 
 
 def test_the_answer_under_another_name(honest):
-    noise = np.random.default_rng(0).normal(scale=0.3, size=len(honest.rows))
-    planted, inputs = honest.rows.assign(dispute=noise - honest.rows.is_fraud), [*honest.inputs, "dispute"]
+    planted, inputs = honest.with_the_answer()
     alarm = one_feature_alone(planted, honest.folds, honest.predict(planted, inputs), inputs)
     assert alarm.goes_off and alarm.about.startswith("dispute alone")
 
@@ -174,8 +178,7 @@ def test_labels_that_are_read_before_they_are_known(honest):
 def test_a_champion_that_knows_the_answer_passes_a_ceiling(honest):
     "Whose height is that of the honest one and a little more."
     highest = honest.highest(honest.predictions)
-    noise = np.random.default_rng(0).normal(scale=0.3, size=len(honest.rows))
-    planted, inputs = honest.rows.assign(dispute=noise - honest.rows.is_fraud), [*honest.inputs, "dispute"]
+    planted, inputs = honest.with_the_answer()
     reached = [highest, honest.highest(honest.predict(planted, inputs))]
     assert [ceiling({METRIC: value}, METRIC, {METRIC: highest + 0.02}).state for value in reached] == ["silent", "goes off"]
 
