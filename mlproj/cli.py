@@ -36,8 +36,10 @@ class _Group(typer.core.TyperGroup):
 def _shortage(error: Exception) -> str:
     "What the machine lacked, in one sentence; raises the error again where it is another one."
     traceback.clear_frames(error.__traceback__) # where memory is short, what they hold is in the way of the import
-    from mlproj.pipeline import explain_shortage
-
+    try:
+        from mlproj.pipeline import explain_shortage
+    except (MemoryError, OSError, SystemError): # as Python words it where there is none at all
+        return "memory did not suffice even to begin: give it more"
     sentence = explain_shortage(f"{type(error).__name__}: {error}", project_root())
     if sentence is None:
         raise error

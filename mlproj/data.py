@@ -64,6 +64,8 @@ def _alone(command: Callable[..., str]) -> Callable[..., str]:
             return command(root, *arguments, **named)
         except BlockingIOError:
             raise UserError("another `mlproj data` is at work in this folder: wait until it has ended, then run this again") from None
+        except MemoryError: # of Python, NumPy or Arrow
+            raise UserError("memory did not suffice for the data: give it more, or add fewer days or smaller files") from None
         finally:
             os.close(folder)
     return locked

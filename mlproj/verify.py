@@ -424,8 +424,9 @@ def verify_clone(
 
 # %% ../nbs/api/84_verify.ipynb #d9f9cd44
 def _make(place: Path) -> int: # exit status
-    "Run `make repro` in a clone; what it started ends with it."
-    process = subprocess.Popen(["make", f"PYTHON={sys.executable}", "repro"], cwd=place, start_new_session=True)
+    "Run `make repro` in a clone, with the environment that its lock names; what it started ends with it."
+    command = 'make PYTHON="$0" .venv/ready && .venv/bin/mlproj environment && make PYTHON="$0" repro'
+    process = subprocess.Popen(["bash", "-c", command, sys.executable], cwd=place, start_new_session=True)
     try:
         return process.wait()
     finally:

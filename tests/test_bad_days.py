@@ -464,6 +464,7 @@ def test_memory_that_does_not_suffice_for_the_data(day):
     "Enough to begin, too little for eight years."
     limit = "ulimit -v 800000; export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1" # a thread takes some for itself
     done = day.run(f"{limit}; mlproj data add --days 3000", fails=True)
+    assert "add fewer days" in done.stderr
     assert made(day.project) == day.before
     day.tell("`mlproj data add --days 3000` may use 800 MB of memory", "mlproj data add", sentences(done))
 

@@ -156,12 +156,16 @@ def test_a_random_cell_is_found(project):
     assert found[1] == "`__import__('random').random()`"
 
 
+def another_version(project: Project, folder: Path) -> tuple[str, str]: # the version on record, and what gives commands the other one
+    "Make a package of which Python finds version 2.0 before that which is installed."
+    (folder / "jinja2-2.0.dist-info").mkdir()
+    (folder / "jinja2-2.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: jinja2\nVersion: 2.0\n")
+    return json.loads((project.root / "environment.json").read_text())["jinja2"], f"PYTHONPATH={folder}"
+
+
 @pytest.mark.slow
 def test_another_version_of_a_package_is_found(project, tmp_path):
-    version = json.loads((project.root / "environment.json").read_text())["jinja2"]
-    (tmp_path / "jinja2-2.0.dist-info").mkdir()
-    (tmp_path / "jinja2-2.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: jinja2\nVersion: 2.0\n")
-    there = f"PYTHONPATH={tmp_path}"
+    version, there = another_version(project, tmp_path)
     assert f"jinja2 2.0 is installed, and environment.json names {version}" in project.run(f"{there} mlproj run explain", fails=True).stderr
     ran = project.run(f"{there} mlproj environment && {there} dvc repro").stdout
     assert re.findall("Running stage '(.*)'", ran) == ["explain"]
@@ -323,6 +327,15 @@ def test_another_user_gets_identical_results(every_kind):
         os.chmod(folder, 0o755)
         theirs = f"chown -R 65534:65534 {folder} && HOME={folder} {nobody} make --silent repro && chown -R 0:0 {folder}"
         assert made_anew(every_kind, Path(folder) / "clone", {}, theirs) == IDENTICAL
+
+
+@pytest.mark.long
+def test_a_clone_with_another_version_of_a_package_is_different(project, tmp_path):
+    "As where a commit changed the lock, and not environment.json."
+    version, there = another_version(project, tmp_path)
+    use_this_environment(project)
+    said = project.run(f"export {there}; make --silent verify", fails=True).stdout
+    assert f"explain is the first that is different:\npackage jinja2: 2.0 here, committed with {version}" in said
 
 
 @pytest.mark.long
