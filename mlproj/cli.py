@@ -137,7 +137,7 @@ def check() -> None:
 
     print(f"data/ is version {check_data(project_root())[:8]}")
 
-
+# %% ../nbs/api/90_cli.ipynb #7a7599ce
 @data.command()
 def add(
     files: Annotated[list[Path] | None, typer.Argument(help="CSV, JSON lines or Parquet files of transactions.")] = None,

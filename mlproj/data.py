@@ -51,42 +51,6 @@ def _write(rows: pd.DataFrame, path: Path) -> None:
     pq.write_table(table, path, compression="zstd")
 
 # %% ../nbs/api/25_data.ipynb #f001f8c8
-def _alone(command: Callable[..., str]) -> Callable[..., str]:
-    "Let one command at a time work in a project, and first undo what one that was killed had begun."
-    @functools.wraps(command)
-    def locked(root: Path, *arguments, **named) -> str:
-        folder = os.open(root, os.O_RDONLY)
-        try: # a lock that ends with this process, however that ends
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in sorted(root.glob(".data-*")):
-                _undo(root, left)
-                shutil.rmtree(left)
-            return command(root, *arguments, **named)
-        except BlockingIOError:
-            raise UserError("another `mlproj data` is at work in this folder: wait until it has ended, then run this again") from None
-        except MemoryError: # of Python, NumPy or Arrow
-            raise UserError("memory did not suffice for the data: give it more, or add fewer days or smaller files") from None
-        finally:
-            os.close(folder)
-    return locked
-
-
-def _undo(root: Path, left: Path) -> None:
-    "Bring data/ back to what it was before a command that was killed, or finish where only DVC's copy is missing."
-    data, new, old = root / "data", left / "data", left / "old"
-    if data.exists() and (root / "data.dvc").exists() and hash_folder(data) == read_record(root).version:
-        _dvc(root, "commit", "--force", "data.dvc") # it was in place already
-    elif old.exists():
-        if data.exists() and hash_folder(data) != (left / "version").read_text():
-            raise UserError(
-                "`mlproj data` was killed while it replaced data/, and data/ was changed since: move it away, then `mlproj data` brings "
-                f"back what was there before, which is in {left.name}/old"
-            )
-        if data.exists():
-            data.rename(new)
-        old.rename(data)
-
-
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp(prefix=".data-", dir=root))
@@ -119,6 +83,42 @@ def _put_in_place(root: Path, new: Path, record: Record) -> None:
         raise
     if old.exists():
         old.rename(new) # no longer needed, from here on even when half of it is deleted
+
+# %% ../nbs/api/25_data.ipynb #7077343e
+def _undo(root: Path, left: Path) -> None:
+    "Bring data/ back to what it was before a command that was killed, or finish where only DVC's copy is missing."
+    data, new, old = root / "data", left / "data", left / "old"
+    if data.exists() and (root / "data.dvc").exists() and hash_folder(data) == read_record(root).version:
+        _dvc(root, "commit", "--force", "data.dvc") # it was in place already
+    elif old.exists():
+        if data.exists() and hash_folder(data) != (left / "version").read_text():
+            raise UserError(
+                "`mlproj data` was killed while it replaced data/, and data/ was changed since: move it away, then `mlproj data` brings "
+                f"back what was there before, which is in {left.name}/old"
+            )
+        if data.exists():
+            data.rename(new)
+        old.rename(data)
+
+# %% ../nbs/api/25_data.ipynb #51961e7c
+def _alone(command: Callable[..., str]) -> Callable[..., str]:
+    "Let one command at a time work in a project, and first undo what one that was killed had begun."
+    @functools.wraps(command)
+    def locked(root: Path, *arguments, **named) -> str:
+        folder = os.open(root, os.O_RDONLY)
+        try: # a lock that ends with this process, however that ends
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in sorted(root.glob(".data-*")):
+                _undo(root, left)
+                shutil.rmtree(left)
+            return command(root, *arguments, **named)
+        except BlockingIOError:
+            raise UserError("another `mlproj data` is at work in this folder: wait until it has ended, then run this again") from None
+        except MemoryError: # of Python, NumPy or Arrow
+            raise UserError("memory did not suffice for the data: give it more, or add fewer days or smaller files") from None
+        finally:
+            os.close(folder)
+    return locked
 
 # %% ../nbs/api/25_data.ipynb #3f7a0c31
 def _dvc(root: Path, *arguments: str) -> str:

@@ -126,7 +126,7 @@ def differences(
     pairs = [(name, before.get(name, "absent"), now.get(name, "absent")) for name in before | now]
     return [(name, one, other) for name, one, other in pairs if one != other]
 
-
+# %% ../nbs/api/83_lineage.ipynb #c120a7d6
 def changed_inputs(
     stage: PipelineStage,
 ) -> list[str]: # one sentence each; none when it would not run again by itself
@@ -170,7 +170,7 @@ class Lineage:
     before: list[str] # data.dvc and stages, from the first
     stale: dict[str, list[str]] # {stage with its outputs: sentences}, of this stage and those before it
 
-
+# %% ../nbs/api/83_lineage.ipynb #f2fbf882
 def trace(
     root: Path, # the project's root
     path: Path, # an output, or a file in one

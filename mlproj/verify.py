@@ -155,7 +155,7 @@ def compare_files(
 def _named(sums: bytes) -> list[bytes]:
     return [line[66:] for line in sums.splitlines()]
 
-
+# %% ../nbs/api/84_verify.ipynb #8f70be2f
 def wrong_sums(
     folder: Path,
 ) -> list[str]: # one sentence for each file whose sum is not the stated one
@@ -196,7 +196,7 @@ class Compared:
     verdict: str # identical, equal in figures or different
     differences: list[str] # one sentence each
 
-
+# %% ../nbs/api/84_verify.ipynb #c3a68d13
 def compare_output(
     committed: DVCFileSystem, # of the commit
     place: Path, # the folder with the results
@@ -225,7 +225,7 @@ def compare_output(
         found += [f"{name}: {sentence}" if name else sentence for sentence in sentences]
     return (DIFFERENT, found) if found else (EQUAL, ["it has other bytes, and the same figures"])
 
-
+# %% ../nbs/api/84_verify.ipynb #c9ddcb70
 def _hash(path: Path) -> str:
     return hash_folder(path) if path.is_dir() else hashlib.md5(path.read_bytes()).hexdigest()
 
@@ -395,7 +395,7 @@ def clone_commit(
     subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=place, check=True)
     (place / ".dvc/config.local").write_text("[cache]\n    dir = cache\n")
 
-
+# %% ../nbs/api/84_verify.ipynb #ef81349f
 def verify_clone(
     root: Path, # the project's root
 ) -> tuple[Verification, Path | None]: # what was found, and the clone where it was kept, which it is when they are different
