@@ -14,12 +14,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from dvc.api import DVCFileSystem
-from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from jinja2 import Environment
 from matplotlib.figure import Figure
 
-from .settings import UserError, read_yaml
+from .lineage import open_pipeline
+from .settings import UserError, put_in_place, read_yaml
 
 # %% ../nbs/api/85_changes.ipynb #15cdbdd3
 WORKSPACE = "workspace"
@@ -35,7 +35,7 @@ def find_revision(
     """
     if name == WORKSPACE:
         return name
-    with Repo(str(root)) as repo:
+    with open_pipeline(root) as repo:
         try:
             return resolve_rev(repo.scm, name)
         except RevError:
@@ -48,7 +48,7 @@ def changed_parameters(
     new: str,
 ) -> pd.DataFrame: # columns: file, name, old, new
     "List the parameters that differ, by name."
-    with Repo(str(root)) as repo:
+    with open_pipeline(root) as repo:
         return _as_table(repo.params.diff(old, new))
 
 
@@ -58,11 +58,13 @@ def changed_metrics(
     new: str,
 ) -> pd.DataFrame: # columns: file, name, old, new
     "List the metrics that differ, by name."
-    with Repo(str(root)) as repo:
+    with open_pipeline(root) as repo:
         return _as_table(repo.metrics.diff(old, new))
 
 
 def _as_table(difference: dict) -> pd.DataFrame:
+    for revision, errors in difference.get("errors", {}).items(): # {file: error}, or one for all
+        raise UserError(f"DVC cannot read {', '.join(errors) if isinstance(errors, dict) else 'the files'} of {revision}: mend that first")
     rows = [
         {"file": file, "name": name, "old": pair.get("old"), "new": pair.get("new")}
         for file, names in difference.get("diff", {}).items() for name, pair in names.items()
@@ -193,7 +195,8 @@ def write_changes(
     pictures = {f"{title}, old and new: {', '.join(models)}": _as_png(draw_changes(title, models)) for title, models in plots.items()}
     page = Environment(autoescape=True).from_string(PAGE)
     tables = {"Parameters": _by_file(parameters), "Metrics": _by_file(metrics)}
-    path.write_text(page.render(title=f"Changes from {old} to {new}", tables=tables, pictures=pictures))
+    with put_in_place(path) as place:
+        place.write_text(page.render(title=f"Changes from {old} to {new}", tables=tables, pictures=pictures))
     return f"differences in parameters: {len(parameters)}, in metrics: {len(metrics)}, in plots: {len(plots)}"
 
 # %% ../nbs/api/85_changes.ipynb #cd948a00

@@ -7,6 +7,7 @@ __all__ = ['app', 'data', 'main', 'run', 'environment', 'explore', 'bring', 'che
            'lineage', 'verify', 'changes', 'tune']
 
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
+import errno
 import os
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def _shortage(error: Exception) -> str:
         from mlproj.pipeline import explain_shortage
     except (MemoryError, OSError, SystemError): # as Python words it where there is none at all
         return "memory did not suffice even to begin: give it more"
+    if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+        return "a name is longer than the system's file names: give a shorter one"
     sentence = explain_shortage(f"{type(error).__name__}: {error}", project_root())
     if sentence is None:
         raise error
@@ -132,10 +135,13 @@ def bring(context: typer.Context) -> None:
 
 @data.command()
 def check() -> None:
-    "Make sure that data/ is the version that data.dvc names."
+    "Make sure that data/ is the version that data.dvc names, and that models have plain names: DVC clears what bears them."
+    from mlproj.pipeline import stage_parameters
     from mlproj.versions import check_data
 
-    print(f"data/ is version {check_data(project_root())[:8]}")
+    root = project_root()
+    stage_parameters(root, "compare")
+    print(f"data/ is version {check_data(root)[:8]}")
 
 # %% ../nbs/api/90_cli.ipynb #7a7599ce
 @data.command()
@@ -207,7 +213,13 @@ def lineage(
     "Say where a file comes from: data, parameters, code, packages; and what is stale."
     from mlproj.lineage import describe_lineage, trace
 
-    print(describe_lineage(trace(project_root(), Path.cwd() / file)))
+    _show(describe_lineage(trace(project_root(), Path.cwd() / file)))
+
+
+def _show(text: str) -> None:
+    "Print lines, with what would steer the terminal written out: names and values in them come from files."
+    for line in text.splitlines():
+        print(line if line.isprintable() else line.encode("unicode_escape").decode())
 
 # %% ../nbs/api/90_cli.ipynb #5241be55
 @app.command()
@@ -223,7 +235,7 @@ def verify(
 
     root = project_root()
     found, kept = _verify_clone(root) if clone else (verify.compare_with_commit(root, root), None)
-    print(verify.describe_verification(found))
+    _show(verify.describe_verification(found))
     if kept:
         print(f"\nwhat was made is kept in {kept.name}: look at it, then remove it")
     raise typer.Exit({verify.IDENTICAL: 0, verify.DIFFERENT: 1, verify.EQUAL: 3}[found.verdict]) # 2 is a command that is written wrongly

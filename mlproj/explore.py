@@ -15,7 +15,7 @@ import pandas as pd
 
 from .engine import connect
 from .pipeline import StageFailed, run_notebook, stage_parameters
-from .settings import UserError, project_root
+from .settings import UserError, check_shape, project_root
 from .splits import prequential_folds
 
 # %% ../nbs/api/82_explore.ipynb #8d757d1b
@@ -52,13 +52,14 @@ def read_scope(
     first = prequential_folds(**{name: backtest[name] for name in names})[0]
     card, place = judge["card"] or "transaction_id", stage_parameters(root, "model_card")["place"]
     unit = stage_parameters(root, "features")["units"].get("amount", 1)
+    check_shape(unit, int, "features.units.amount in params.yaml")
     return Scope(card, place, judge["clusters"] or [card], first.test_start, judge["capacity"], unit)
 
 # %% ../nbs/api/82_explore.ipynb #13f08363
 _TRANSACTIONS = """
 CREATE VIEW transactions AS
 SELECT COLUMNS(lambda name: name NOT IN ('amount', 'steps', 'card', 'place')),
-    amount AS steps, amount / {unit} AS amount, "{card}" AS card, {place} AS place
+    amount AS steps, amount / {unit} AS amount, {card} AS card, {place} AS place
 FROM prepared
 """
 
@@ -94,10 +95,15 @@ def open_prepared(
     """
     engine = connect()
     engine.read_parquet(path, table_name="prepared")
-    place = f'"{scope.place}"' if scope.place else "NULL::BIGINT"
+    place = _quoted(scope.place) if scope.place else "NULL::BIGINT"
     for view in (_TRANSACTIONS, _CONTEXT):
-        engine.raw_sql(view.format(unit=scope.unit, card=scope.card, place=place))
+        engine.raw_sql(view.format(unit=scope.unit, card=_quoted(scope.card), place=place))
     return engine.con
+
+
+def _quoted(column: str) -> str:
+    "Write a column's name as SQL takes it, whatever is in it."
+    return '"{}"'.format(column.replace('"', '""'))
 
 # %% ../nbs/api/82_explore.ipynb #6f1fe645
 def find_explorations(

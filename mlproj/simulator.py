@@ -10,7 +10,8 @@ __all__ = ['World', 'make_customers', 'make_terminals', 'reachable_terminals', '
 import random
 from array import array
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -38,9 +39,16 @@ class World:
     amount_factor: int = 5 # with amounts multiplied by this
 
     def __post_init__(self):
-        for name in ("n_customers", "n_terminals", "n_days", "radius"):
-            if getattr(self, name) <= 0:
+        for name in ("n_customers", "n_terminals", "n_days", "radius", "customer_one_in"):
+            if not getattr(self, name) > 0:
                 raise ValueError(f"a world needs a positive {name}, not {getattr(self, name)}")
+        for item in fields(self):
+            if item.type is int and not 0 <= getattr(self, item.name) < 2**31: # what a generator takes as its seed, with an id added
+                raise ValueError(f"a world needs {item.name} from 0 to {2**31 - 1}, not {getattr(self, item.name)}")
+        try:
+            date.fromisoformat(self.start) + timedelta(days=self.n_days)
+        except (ValueError, OverflowError):
+            raise ValueError(f"a world begins on a day such as 2018-04-01 and ends before the year 10000, not {self.start!r}") from None
 
 # %% ../nbs/api/20_simulator.ipynb #e04d74ac
 def make_customers(world: World) -> pd.DataFrame: # one row a customer

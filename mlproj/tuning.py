@@ -28,7 +28,7 @@ from .features import feature_columns
 from .files import read_lineage
 from .intervals import bootstrap, paired_differences
 from .models import choose_inputs, describe_inputs, encode_inputs, make_estimator, thin_out
-from .settings import UserError, check_shape, load_settings
+from .settings import UserError, check_shape, load_settings, put_in_place
 from .splits import Fold, card_column, prequential_folds, test_rows, train_rows, validation_folds
 
 with warnings.catch_warnings(action="ignore"): # that widgets are not installed, which nothing here draws
@@ -337,7 +337,8 @@ def accept(
             parameters[name] = value
         else: # before the last, which carries the comment that follows
             parameters.insert(len(parameters) - 1, name, value)
-    yaml.dump(document, path)
+    with put_in_place(path) as place:
+        yaml.dump(document, place)
     return f"train.models.{model} in params.yaml: {said}; `dvc repro` trains it"
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import gzip
+import hashlib
 import json
 import re
 import runpy
@@ -12,12 +13,13 @@ from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
+import duckdb
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT
+from conftest import MODELS, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
@@ -25,14 +27,14 @@ from typer.testing import CliRunner
 
 from mlproj.changes import PAGE
 from mlproj.cli import app
-from mlproj.data import add_files
-from mlproj.explore import find_explorations
+from mlproj.data import add_files, bring_data
+from mlproj.explore import Scope, find_explorations, open_prepared
 from mlproj.models import fit_model, load_model, save_model
 from mlproj.pipeline import stage_parameters
 from mlproj.settings import UserError
 from mlproj.spotcheck import choose_transactions, read_csv, write_csv, write_spot_check
 from mlproj.transactions import read_file
-from mlproj.versions import read_record
+from mlproj.versions import Record, read_record, write_record
 
 HOSTILE = [
     "=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "'=already", "''", "＝1", "<script>alert(1)</script>",
@@ -141,15 +143,100 @@ def test_a_model_has_a_plain_name(folder, name):
             stage_parameters(folder, "train", name if isinstance(section["models"], dict) else None)
 
 
-def test_files_are_added_as_what_they_hold(folder):
-    commands = "git init --quiet && dvc init --quiet && touch x.csv && mkdir up && ln -s ../x.csv up/a.csv"
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x; touch pwned; true", "$(touch pwned)", "../../outside", "../notes"])
+def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project, name):
+    "DVC clears the outputs of a stage before it runs, and hands its command to a shell."
+    kept = [project.root / "notes/x.txt", project.root.parent / "outside/x.txt"]
+    for path in kept:
+        path.parent.mkdir()
+        path.touch()
+    project.params(lambda params: params["compare"].update(models=[*MODELS, name]))
+    project.params(lambda params: params["train"]["models"].update({name: params["train"]["models"][MODELS[0]]}))
+    for command in ("dvc repro", "make --silent --old-file .venv/ready repro"):
+        said = project.run(command, fails=True).stderr
+        assert f"compare.models in params.yaml has the name {name!r}" in said or "is specified in" in said # DVC finds some itself
+    assert all(path.exists() for path in kept)
+    if "touch" in name: # a stage that is run alone
+        project.run(f"dvc repro --single-item 'train@{name}'", fails=True)
+    assert not (project.root / "pwned").exists()
+
+
+def run_in(folder: Path, commands: str) -> None:
     subprocess.run(commands, shell=True, cwd=folder, check=True, env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize("listed", [
+    [{"relpath": "../../x.csv", "md5": "a" * 32}],
+    [{"relpath": "/x.csv", "md5": "a" * 32}],
+    [{"relpath": "transactions/../../.git/hooks/post-checkout", "md5": "a" * 32}],
+    [{"relpath": "transactions/a.csv", "md5": "..//x.csv"}],
+    [{"relpath": "transactions/a.csv", "md5": "a" * 32}, {"relpath": "a\nb", "md5": "a" * 32}],
+    [{"relpath": "transactions/a.csv"}],
+    [["transactions/a.csv", "a" * 32]],
+    [{"relpath": 7, "md5": "a" * 32}],
+    {"relpath": "transactions/a.csv"},
+    7,
+], ids=str)
+def test_what_dvc_lists_stays_in_its_folder(folder, listed):
+    "A list that came from a remote, with files that are there."
+    outside = folder.parent / "x.csv"
+    outside.write_text("mine")
+    run_in(folder, "git init --quiet && dvc init --quiet")
+    content = json.dumps(listed).replace("..//x.csv", f"..{outside}").encode()
+    version = f"{hashlib.md5(content).hexdigest()}.dir"
+    cache = folder / ".dvc/cache/files/md5"
+    for name, kept in {version: content, "a" * 32: b""}.items():
+        (cache / name[:2]).mkdir(parents=True, exist_ok=True)
+        (cache / name[:2] / name[2:]).write_bytes(kept)
+    write_record(folder, Record(version, 0, 1, [{"files": ["a.csv"]}]))
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(UserError, match=f"DVC's list of version {version[:8]} is none of files in a folder"):
+        bring_data(folder)
+    assert outside.read_text() == "mine"
+    assert {*folder.parent.rglob("*")} - {*before} <= {folder / ".dvc/tmp", *(folder / ".dvc/tmp").rglob("*")}
+
+
+def test_a_list_that_names_other_files_than_its_version_is_not_put_in_place(folder):
+    "Well formed, but not as DVC writes it: so the folder has another version."
+    run_in(folder, "git init --quiet && dvc init --quiet && touch a.csv")
+    add_files(folder, [folder / "a.csv"])
+    cache, version = folder / ".dvc/cache/files/md5", read_record(folder).version
+    content = (cache / version[:2] / version[2:]).read_bytes() + b" "
+    other = f"{hashlib.md5(content).hexdigest()}.dir"
+    (cache / other[:2]).mkdir(exist_ok=True)
+    (cache / other[:2] / other[2:]).write_bytes(content)
+    run_in(folder, "rm -r data")
+    write_record(folder, Record(other, 0, 1, [{"files": ["a.csv"]}]))
+    with pytest.raises(UserError, match="is another one: do not trust where it came from"):
+        bring_data(folder)
+    assert not (folder / "data").exists()
+
+
+def test_a_column_is_a_column_whatever_its_name(folder):
+    path = folder / "prepared.parquet"
+    pd.DataFrame({"transaction_id": [1], "amount": [100], 'a "card"': [7]}).to_parquet(path)
+    hostile = "transaction_id\" AS card, 1 AS place FROM prepared; COPY (SELECT 1) TO 'pwned.csv'; --"
+    for card, place in ((hostile, None), ('a "card"', hostile)):
+        with pytest.raises(duckdb.BinderException):
+            open_prepared(path, Scope(card, place, [card], pd.Timestamp("2024-03-13", tz="UTC"), 20, 100))
+    assert not (folder / "pwned.csv").exists()
+
+
+def test_files_are_added_as_what_they_hold(folder):
+    run_in(folder, "git init --quiet && dvc init --quiet && touch x.csv && mkdir up && ln -s ../x.csv up/a.csv")
     (folder / "a\nb.csv").touch()
     with pytest.raises(UserError, match="characters that cannot be printed"):
         add_files(folder, [folder / "a\nb.csv"])
     add_files(folder, [folder / "up/a.csv", folder / "up/../x.csv"])
     assert sorted(path.name for path in (folder / "data/transactions").iterdir()) == ["a.csv", "x.csv"]
     assert not any(path.is_symlink() for path in (folder / "data/transactions").iterdir())
+
+
+def test_no_value_steers_the_terminal(project):
+    project.params(lambda params: params["judge"].update(capacity="\x1b[31m7\x1b]0;title\x07"))
+    said = [project.here("mlproj verify", fails=True).stdout, project.here("mlproj lineage plots/savings.png").stdout]
+    assert all("\\x1b[31m7" in text and text.replace("\n", "").isprintable() for text in said)
 
 
 # YAML, and compressed files.
@@ -163,6 +250,15 @@ def test_no_tag_of_yaml_runs_anything(folder):
     with pytest.raises(UserError, match="has no record"):
         read_record(folder)
     assert not (folder / "pwned").exists()
+
+
+def test_no_alias_fills_the_memory(project):
+    "DVC would write all of them out: ten lists of ten lists, eight deep."
+    bomb = "\n".join(["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))])
+    path = project.root / "params.yaml"
+    path.write_text(f"{path.read_text()}\n{bomb}\n")
+    for command in ("verify", "lineage plots/savings.png", "changes", "run judge"):
+        assert "has more than 100,000 values" in project.here(f"mlproj {command}", fails=True).stderr
 
 
 def test_every_reader_of_yaml_is_a_safe_one():

@@ -10,10 +10,12 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -26,6 +28,7 @@ from ruamel.yaml import YAML
 
 from mlproj.attributes import read_attributes
 from mlproj.compare import comparison_table, read_fold_metrics, read_measured
+from mlproj.data import read_world
 from mlproj.engine import LARGEST, connect
 from mlproj.environment import read_environment
 from mlproj.features import Definition, parse_definition
@@ -35,6 +38,7 @@ from mlproj.models import fit_model, load_model, make_estimator, save_model
 from mlproj.online import OnlineFeatures
 from mlproj.pipeline import stage_parameters
 from mlproj.settings import UserError, load_settings, read_yaml
+from mlproj.simulator import World
 from mlproj.transactions import (
     KINDS,
     REQUIRED,
@@ -47,6 +51,7 @@ from mlproj.transactions import (
     split_rejected,
 )
 from mlproj.tuning import accept
+from mlproj.verify import compare_files
 from mlproj.versions import Record, read_record
 
 PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
@@ -545,6 +550,37 @@ def read_packages(content: object) -> None:
     in_folder(read)
 
 
+def read_constants(constants: object) -> None:
+    assert isinstance(read_world(constants), World)
+
+
+@cache
+def outputs() -> dict[str, bytes]: # one of each kind that `mlproj verify` reads
+    rows = pd.DataFrame({"score": [0.5, None], "n": pd.array([1, None], dtype="Int64"), "name": ["a", None]})
+    sink, cell = BytesIO(), nbformat.v4.new_code_cell("1 + 1", outputs=[nbformat.v4.new_output("stream", text="2")], id="a")
+    rows.to_parquet(sink)
+    picture = (ROOT / "benchmarks/stores.png").read_bytes()
+    notebook = nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode()
+    metrics = b'{"auc": 0.5, "n": 1, "more": [true, null, {"a": "b"}]}'
+    return {"x.json": metrics, "x.parquet": sink.getvalue(), "x.csv": rows.to_csv().encode(), "x.ipynb": notebook, "x.png": picture}
+
+
+@st.composite
+def changed_outputs(draw: st.DrawFn) -> tuple[str, bytes]:
+    name = draw(st.sampled_from(sorted(outputs())))
+    metrics = damaged(json.loads(outputs()["x.json"])).map(lambda value: json.dumps(value, skipkeys=True).encode())
+    return name, draw(flipped(outputs()[name]) | (metrics if name == "x.json" else st.binary(max_size=50)))
+
+
+def compare_output(case: tuple[str, bytes]) -> None:
+    "What is equal in figures, is; what is not, or cannot be read, is said in sentences."
+    name, content = case
+    assert compare_files(name, outputs()[name], outputs()[name]) == []
+    if found := compare_files(name, outputs()[name], content):
+        assert all(isinstance(sentence, str) and sentence for sentence in found)
+        raise UserError("different")
+
+
 READERS: dict[str, tuple[st.SearchStrategy, Callable, int, int]] = { # strategy, reader, cases in CI, cases in a long run
     "CSV": (table_files((".csv", ".csv.gz")), read_transaction_file, 20, 1_500),
     "JSON lines": (table_files((".jsonl", ".ndjson.gz")), read_transaction_file, 30, 1_500),
@@ -553,6 +589,7 @@ READERS: dict[str, tuple[st.SearchStrategy, Callable, int, int]] = { # strategy,
     "attributes": (attribute_tables(), read_attribute_table, 25, 1_000),
     "mlproj data inspect": (table_files(), propose_for, 8, 500),
     "data.dvc": (records(), read_data_dvc, 30, 10_000),
+    "simulator in data.dvc": (damaged(asdict(World())), read_constants, 40, 3_000),
     "params.yaml": (params_files(), read_params, 40, 12_000),
     "features in params.yaml": (sections(PARAMS["features"]), read_definition, 60, 28_000),
     "settings.ini": (SETTINGS, read_settings, 60, 15_000),
@@ -563,6 +600,7 @@ READERS: dict[str, tuple[st.SearchStrategy, Callable, int, int]] = { # strategy,
     "figures of folds": (damaged({"folds": [FOLD]}), read_figures, 40, 3_000),
     "figures that are compared": (damaged({"small": {"auc": 0.87, "average_precision": None}}), read_comparison, 40, 3_000),
     "environment.json": (damaged({"duckdb": "2.0.0", "numpy": "2.4.6"}), read_packages, 40, 3_000),
+    "outputs that are compared": (changed_outputs(), compare_output, 40, 3_000),
 }
 
 
@@ -590,6 +628,10 @@ def try_cases(name: str, n_cases: int) -> Counter:
 @pytest.mark.parametrize("name", READERS)
 def test_some_cases(name):
     assert sum(try_cases(name, READERS[name][2]).values()) > 0
+
+
+def test_each_reader_is_in_the_last_long_run():
+    assert set(json.loads((ROOT / "benchmarks/fuzz.json").read_text())["readers"]) == set(READERS)
 
 
 @pytest.mark.long

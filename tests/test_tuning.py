@@ -99,6 +99,15 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     assert "already" in project.here("mlproj tune --accept").stdout # for what is searched is no part of the question
 
 
+def test_a_full_disk_leaves_the_parameters_as_they_were(project):
+    path = project.root / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("inputs: strongest", "inputs: handbook"))
+    before = path.read_bytes()
+    write_result(project)
+    project.run("ulimit -f 8; mlproj tune --accept", fails=True) # a limit of 8 kB stands for the disk
+    assert path.read_bytes() == before
+
+
 def test_a_result_that_is_no_better_changes_nothing(project):
     before = (project.root / "params.yaml").read_text()
     write_result(project, difference=-0.01)

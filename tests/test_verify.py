@@ -136,6 +136,51 @@ def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
     assert "judge is the first that is different:\nit would run again here: judge.capacity in params.yaml was" in said
 
 
+def test_a_stage_or_an_output_more_or_less_is_different(project):
+    lock = project.root / "dvc.lock"
+    text = lock.read_text()
+    lock.write_text(text.replace("    - path: spot_check\n", "    - path: other\n"))
+    said = project.here("mlproj verify", fails=True).stdout
+    assert "is the first that is different:\noutput other: in one of the two only\noutput spot_check: in one of the two only" in said
+    lock.write_text(text)
+    path = project.root / "dvc.yaml"
+    stages = re.split(r"(?m)^(?=  (?!#)\w+:$)", path.read_text())
+    path.write_text("".join(stage for stage in stages if not stage.startswith("  score:")))
+    said = project.here("mlproj verify", fails=True).stdout
+    assert "score is the first that is different:\nit is in one of the two only" in said
+
+
+DAMAGED = {
+    "metrics/model_card.json": "one of the two is damaged",
+    "reports/judge.ipynb": "one of the two is damaged",
+    "plots/savings.png": "one of the two is damaged",
+    "features/features.parquet": "one of the two is damaged",
+    "models/champion/meta.json": "meta.json: it is damaged",
+    "dvc.lock": "dvc.lock is not as DVC writes it: bring it back",
+    "data.dvc": "data.dvc",
+    "environment.json": "DVC cannot read the project: ",
+    "params.yaml": "params.yaml cannot be read: ",
+    "dvc.yaml": "DVC cannot read the project: ",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_is_damaged_is_said_in_a_sentence(project, name):
+    path = project.root / name
+    path.write_bytes(b"<<<<<<< HEAD\n" + path.read_bytes()[:200] + b"\xff")
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 1 and DAMAGED[name] in done.output
+    if name in ("dvc.lock", "environment.json", "params.yaml", "dvc.yaml"):
+        assert "mlproj: " in project.here("mlproj lineage plots/savings.png", fails=True).stderr
+
+
+@pytest.mark.parametrize("kept", ["<<<<<<< HEAD", "[]", '{"runs": 7}', '{"runs": {"two": {}}}', '{"runs": {"2": 7}}'])
+def test_what_was_found_before_is_read_before_anything_is_made(project, kept):
+    (project.root / "benchmarks/verify.json").write_text(kept)
+    assert "verify.json" in project.here("mlproj verify --clone", fails=True).stderr
+    assert not list(project.root.glob(".verify-*"))
+
+
 def test_other_data_are_found_before_all_else(project):
     old = (project.root / "data.dvc").read_text()
     project.here("mlproj data add --days 1")
