@@ -153,7 +153,7 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project, name
         path.touch()
     project.params(lambda params: params["compare"].update(models=[*MODELS, name]))
     project.params(lambda params: params["train"]["models"].update({name: params["train"]["models"][MODELS[0]]}))
-    for command in ("dvc repro", "make --silent --old-file .venv/ready repro"):
+    for command in ("dvc repro", "make --silent --old-file .venv/ready models"):
         said = project.run(command, fails=True).stderr
         assert f"compare.models in params.yaml has the name {name!r}" in said or "is specified in" in said # DVC finds some itself
     assert all(path.exists() for path in kept)
