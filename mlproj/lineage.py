@@ -34,7 +34,11 @@ def open_pipeline(
 
     Raises `UserError` where DVC cannot read its files, and for a params.yaml whose aliases come to more values than DVC could hold.
     """
-    read_yaml((root / "params.yaml").read_bytes(), "params.yaml")
+    try:
+        params = (root / "params.yaml").read_bytes()
+    except FileNotFoundError:
+        raise UserError("params.yaml is missing: bring it back with `git checkout params.yaml`") from None
+    read_yaml(params, "params.yaml")
     try:
         with Repo(str(root)) as repo:
             yield repo

@@ -174,6 +174,14 @@ def test_what_is_damaged_is_said_in_a_sentence(project, name):
         assert "mlproj: " in project.here("mlproj lineage plots/savings.png", fails=True).stderr
 
 
+def test_what_is_missing_is_said_in_a_sentence(project):
+    for name in ("params.yaml", "data.dvc", "dvc.lock", "dvc.yaml"):
+        (project.root / name).rename(project.root / "away")
+        done = project.here("mlproj verify", fails=True)
+        assert done.exit_code == 1 and (name in done.output or "it is in one of the two only" in done.stdout)
+        (project.root / "away").rename(project.root / name)
+
+
 @pytest.mark.parametrize("kept", ["<<<<<<< HEAD", "[]", '{"runs": 7}', '{"runs": {"two": {}}}', '{"runs": {"2": 7}}'])
 def test_what_was_found_before_is_read_before_anything_is_made(project, kept):
     (project.root / "benchmarks/verify.json").write_text(kept)
