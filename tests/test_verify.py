@@ -164,14 +164,16 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGED)
-def test_what_is_damaged_is_said_in_a_sentence(project, name):
-    path = project.root / name
-    path.write_bytes(b"<<<<<<< HEAD\n" + path.read_bytes()[:200] + b"\xff")
-    done = project.here("mlproj verify", fails=True)
-    assert done.exit_code == 1 and DAMAGED[name] in done.output
-    if name in ("dvc.lock", "environment.json", "params.yaml", "dvc.yaml"):
-        assert "mlproj: " in project.here("mlproj lineage plots/savings.png", fails=True).stderr
+def test_what_is_damaged_is_said_in_a_sentence(project):
+    for name, expected in DAMAGED.items():
+        path = project.root / name
+        content = path.read_bytes()
+        path.write_bytes(b"<<<<<<< HEAD\n" + content[:200] + b"\xff")
+        done = project.here("mlproj verify", fails=True)
+        assert done.exit_code == 1 and expected in done.output, name
+        if name in ("dvc.lock", "environment.json", "params.yaml", "dvc.yaml"):
+            assert "mlproj: " in project.here("mlproj lineage plots/savings.png", fails=True).stderr, name
+        path.write_bytes(content)
 
 
 def test_what_is_missing_is_said_in_a_sentence(project):
@@ -182,10 +184,10 @@ def test_what_is_missing_is_said_in_a_sentence(project):
         (project.root / "away").rename(project.root / name)
 
 
-@pytest.mark.parametrize("kept", ["<<<<<<< HEAD", "[]", '{"runs": 7}', '{"runs": {"two": {}}}', '{"runs": {"2": 7}}'])
-def test_what_was_found_before_is_read_before_anything_is_made(project, kept):
-    (project.root / "benchmarks/verify.json").write_text(kept)
-    assert "verify.json" in project.here("mlproj verify --clone", fails=True).stderr
+def test_what_was_found_before_is_read_before_anything_is_made(project):
+    for kept in ("<<<<<<< HEAD", "[]", '{"runs": 7}', '{"runs": {"two": {}}}', '{"runs": {"2": 7}}'):
+        (project.root / "benchmarks/verify.json").write_text(kept)
+        assert "verify.json" in project.here("mlproj verify --clone", fails=True).stderr, kept
     assert not list(project.root.glob(".verify-*"))
 
 
