@@ -52,7 +52,7 @@ def pipeline_stages(
     "List the stages of every pipeline, in the order of dvc.yaml, then those of the pipelines beside it."
     return [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
 
-
+# %% ../nbs/api/83_lineage.ipynb #22b4fba0
 def find_output(
     repo: Repo,
     path: Path,

@@ -338,12 +338,13 @@ def compare_with_commit(
     made, causes = {out["path"] for entry in (old | new).values() for out in entry["outs"]}, {}
     with open_pipeline(place) as repo:
         changed = {stage.name: changed_inputs(stage) for stage in pipeline_stages(repo) if Path(stage.path).parent == place}
-    for stage in [*changed, *(name for name in old if name not in changed)]:
+    committed = DVCFileSystem(str(root), rev=commit)
+    had = [stage.name for stage in pipeline_stages(committed.repo) if stage.path_in_repo == "dvc.yaml"] # dvc.lock keeps older ones too
+    for stage in [*changed, *(name for name in had if name not in changed)]:
         in_both = stage in old and stage in new and stage in changed
         given = find_causes(old[stage], new[stage], made) if in_both else ["it is in one of the two only"]
         causes[stage] = given + [f"it would run again here: {one}" for one in changed.get(stage, [])]
     causes[next(iter(causes))][:0] = _other_data(_committed_text(root, commit, "data.dvc"), _text_here(place, "data.dvc"))
-    committed = DVCFileSystem(str(root), rev=commit)
     outputs = [(stage, out["path"], out["md5"]) for stage in causes for out in old.get(stage, {"outs": []})["outs"]]
     compared = [Compared(stage, output, *compare_output(committed, place, output, md5)) for stage, output, md5 in outputs]
     return Verification(compared, {stage: given for stage, given in causes.items() if given})
