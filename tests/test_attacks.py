@@ -262,7 +262,7 @@ def test_no_alias_fills_the_memory(project):
     bomb = "\n".join(["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))])
     path = project.root / "params.yaml"
     path.write_text(f"{path.read_text()}\n{bomb}\n")
-    for command in ("verify", "lineage plots/savings.png", "changes", "run judge"):
+    for command in ("data check", "verify", "lineage plots/savings.png", "changes", "run judge"):
         assert "has more than 100,000 values" in project.here(f"mlproj {command}", fails=True).stderr
 
 
