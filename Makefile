@@ -47,7 +47,7 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@pytest
 
 long: repro explore docs .venv/spark ## run all other tests, for two hours, and write down what they found
-	@pytest -m "slow or long or site" --junitxml=.venv/checks.xml; status=$$?; python -m benchmarks.checks .venv/checks.xml; exit $$status
+	@pytest -m "slow or long or site" --junitxml=.venv/checks.xml; status=$$?; python tests/record.py .venv/checks.xml; exit $$status
 
 verify: $(READY) ## make everything anew in a clean clone of the last commit, and compare each output
 	@mlproj verify --clone || [ $$? -eq 3 ] # equal in figures
@@ -62,7 +62,7 @@ hooks: $(READY) ## merge and show notebooks cell by cell, in this clone's git
 	@git config diff.notebook.command 'show() { if test -x "$(BIN)/nbdev-diff-driver"; then "$(BIN)/nbdev-diff-driver" "$$@"; else diff -u "$$2" "$$5" || true; fi; }; show'
 
 docs: $(READY) ## make the site, _docs/, from what `make repro` left
-	@python docs/build.py
+	@python docs/site/build.py
 
 docs-serve: docs ## show the site on http://127.0.0.1:8000
 	@python -m http.server --bind 127.0.0.1 --directory _docs 8000
@@ -79,7 +79,7 @@ spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it
 
 sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `make repro` shows its figures
 	@mlproj data
-	@dvc repro sequence/dvc.yaml
+	@dvc repro pipelines/sequence/dvc.yaml
 
 # The builds without CUDA, a tenth of the size of the others, are on PyTorch's own index, which pip has to know: PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL.
 .venv/sequence: requirements-sequence.lock $(READY)

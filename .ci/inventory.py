@@ -49,10 +49,17 @@ def licence(package: Distribution) -> str:
     "Say a package's licence as its metadata do: an expression, classifiers (several are taken for a choice), or a few words."
     metadata = package.metadata
     lines = metadata.get_all("Classifier", [])
-    classifiers = [line.rpartition(" :: ")[2] for line in lines if line.startswith("License :: OSI Approved ::")]
+    classifiers = [
+        line.rpartition(" :: ")[2] for line in lines if line.startswith("License :: OSI Approved ::")
+    ]
     words = (metadata.get("License") or "").strip().splitlines() or [""]
     short = words[0] if len(words) == 1 and words[0] != "UNKNOWN" else ""
-    told = metadata.get("License-Expression") or " OR ".join(classifiers) or short or TOLD_IN_FILES.get(_name(package), "")
+    told = (
+        metadata.get("License-Expression")
+        or " OR ".join(classifiers)
+        or short
+        or TOLD_IN_FILES.get(_name(package), "")
+    )
     return told or "unknown"
 
 
@@ -78,11 +85,17 @@ def _kind(words: str) -> str:
 def table(packages: Iterable[Distribution]) -> pd.DataFrame: # index: package; columns: version, licence, kind
     told = {_name(package): (package.version, licence(package)) for package in packages}
     rows = {name: (version, words, kind(words)) for name, (version, words) in told.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["version", "licence", "kind"]).rename_axis("package")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["version", "licence", "kind"]).rename_axis(
+        "package"
+    )
 
 
 def refused(licences: pd.DataFrame) -> list[str]: # packages
-    return [name for name, what in licences.kind.items() if what in ("copyleft", "unknown") and name not in ALLOWED]
+    return [
+        name
+        for name, what in licences.kind.items()
+        if what in ("copyleft", "unknown") and name not in ALLOWED
+    ]
 
 
 def _component(package: Distribution) -> Component:
@@ -95,9 +108,17 @@ def _component(package: Distribution) -> Component:
 def bill_of_materials() -> str: # JSON
     "Write down what is installed as CycloneDX has it."
     components = [_component(package) for package in installed()]
-    bom = Bom(components=components, serial_number=uuid.uuid5(uuid.NAMESPACE_URL, " ".join(str(part.purl) for part in components)))
+    bom = Bom(
+        components=components,
+        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, " ".join(str(part.purl) for part in components)),
+    )
     bom.metadata.timestamp = None
-    ours = Component(name="mlproj", type=ComponentType.APPLICATION, version=distribution("mlproj").version, bom_ref="mlproj")
+    ours = Component(
+        name="mlproj",
+        type=ComponentType.APPLICATION,
+        version=distribution("mlproj").version,
+        bom_ref="mlproj",
+    )
     bom.metadata.component = ours
     bom.register_dependency(ours, components)
     return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"

@@ -13,8 +13,8 @@ from benchmarks import features, latency, report
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
-from mlproj.files import write_json
-from mlproj.simulator import World
+from mlproj.core.files import write_json
+from mlproj.data.simulator import World
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,11 @@ class Scale:
 
 def run(scale: Scale, scratch: Path) -> dict: # what goes into results.json
     "Measure everything; files go to an empty folder."
-    os.environ |= {"MLPROJ_PATHS_SPILL": str(scratch / "spill"), "MLPROJ_ENGINE_MEMORY_LIMIT": "4GB", "MLPROJ_ENGINE_BACKEND": "duckdb"}
+    os.environ |= {
+        "MLPROJ_PATHS_SPILL": str(scratch / "spill"),
+        "MLPROJ_ENGINE_MEMORY_LIMIT": "4GB",
+        "MLPROJ_ENGINE_BACKEND": "duckdb",
+    }
     say("Simulating the world")
     table = scratch / "table.parquet"
     n_rows = measure("benchmarks.tables:write_world", asdict(scale.world), str(table))["result"]
@@ -58,7 +62,11 @@ def serve_online(scale: Scale, table: Path, scratch: Path) -> dict:
     results = {}
     for name, days in (("memory", scale.served_days), ("store", scale.stored_days)):
         measure("benchmarks.online:split", str(table), days, str(scratch))
-        measured = measure("benchmarks.online:serve", str(scratch), str(scratch / "events.sqlite") if name == "store" else None)
+        measured = measure(
+            "benchmarks.online:serve",
+            str(scratch),
+            str(scratch / "events.sqlite") if name == "store" else None,
+        )
         results[name] = measured["result"] | {"days": days, "peak_mb": measured["peak_mb"]}
     results["stores"] = measure("benchmarks.online:stores", str(scratch), scale.stored_events)["result"]
     return results
@@ -89,7 +97,9 @@ def train_xgboost(scale: Scale, scratch: Path) -> dict:
 def describe_machine() -> dict: # its kind, and nothing that names it
     "Describe processor, cores, how busy they are, and the versions of what is compared."
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    processor = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
     versions = {name: version(name) for name in ("duckdb", "ibis-framework", "pandas", "polars", "xgboost")}
     return {"processor": processor, "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
             "python": platform.python_version(), "versions": versions}

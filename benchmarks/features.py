@@ -33,7 +33,9 @@ def compare(prepared: Path, scratch: Path, repeats: int) -> dict[str, dict]: # c
             runs[name].append(run_contender(name, prepared, scratch / f"{name}.parquet"))
     results = {}
     for name in QUICK | SLOW:
-        results[name] = medians(runs[name]) | differences(prepared, scratch / "ours.parquet", scratch / f"{name}.parquet")
+        results[name] = medians(runs[name]) | differences(
+            prepared, scratch / "ours.parquet", scratch / f"{name}.parquet"
+        )
     for name in QUICK | SLOW:
         (scratch / f"{name}.parquet").unlink()
     return results
@@ -46,15 +48,21 @@ def differences(prepared: Path, ours: Path, other: Path) -> dict: # different ro
     """
     database = duckdb.connect()
     names = [row[0] for row in database.execute(f"DESCRIBE FROM '{ours}'").fetchall()]
-    differ = [f"a.{name} IS DISTINCT FROM b.{name}" if "_count_" in name else f"NOT coalesce(abs(a.{name} - b.{name}) <= 1e-9, false)"
-              for name in names[1:]]
+    differ = [
+        f"a.{name} IS DISTINCT FROM b.{name}"
+        if "_count_" in name
+        else f"NOT coalesce(abs(a.{name} - b.{name}) <= 1e-9, false)"
+        for name in names[1:]
+    ]
     database.execute(f"""
         CREATE TABLE different AS SELECT transaction_id FROM '{ours}' a FULL JOIN '{other}' b USING (transaction_id)
         WHERE {" OR ".join(differ)}""")
     database.execute(f"CREATE TABLE tied AS {tied_rows(prepared)}")
     (unexplained,) = database.execute("SELECT count(*) FROM (FROM different EXCEPT FROM tied)").fetchone()
     assert not unexplained, f"{other.stem} differs from ours in {unexplained} rows that no tie touches"
-    counts = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("different", "tied")}
+    counts = {
+        name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("different", "tied")
+    }
     return {f"rows_{name}": count for name, count in counts.items()}
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.process import ROOT, measure
-from mlproj.export import booster_to_onnx
-from mlproj.files import read_lineage
-from mlproj.models import Model, encode_inputs, load_model
+from mlproj.core.tables import read_lineage
+from mlproj.models.export import booster_to_onnx
+from mlproj.models.model import Model, load_model
+from mlproj.models.preprocessing import encode_inputs
 
 ONE, MANY = 5_000, 50_000 # transactions that are scored one by one, and in a batch
 
@@ -51,4 +52,3 @@ def time_models() -> dict[str, dict]: # {model: the figures of the file that ser
             served = min(ways, key=lambda way: way == "ubj")
             results[name] = {"file": served, **ways.pop(served), "others": ways}
     return results
-

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.contenders.ours import run
 from benchmarks.handbook import HANDBOOK
-from mlproj.features import parse_definition
-from mlproj.files import write_parquet
-from mlproj.online import OnlineFeatures, warm
+from mlproj.core.tables import write_parquet
+from mlproj.features.definition import parse_definition
+from mlproj.features.online import OnlineFeatures, warm
 
 DAY = 86_400_000_000 # microseconds
 COLUMNS = ["transaction_id", "timestamp", "customer_id", "terminal_id", "amount", "is_fraud", "label_time"]
@@ -41,7 +41,9 @@ def events(path: Path) -> list[tuple[int, dict]]: # 0: a transaction, 1: a label
         table = table.set_column(table.column_names.index(name), name, table[name].cast("int64"))
     rows = table.to_pylist()
     last = rows[-1]["timestamp"]
-    found = [(row["timestamp"], 0, row) for row in rows] + [(row["label_time"], 1, row) for row in rows if row["label_time"] <= last]
+    found = [(row["timestamp"], 0, row) for row in rows] + [
+        (row["label_time"], 1, row) for row in rows if row["label_time"] <= last
+    ]
     return [(kind, row) for _, kind, row in sorted(found, key=lambda event: event[:2])]
 
 
@@ -63,8 +65,13 @@ def serve(folder: str, store: str | None) -> dict:
     seconds = (clock() - start) / 1e9
     online.close()
     p50, p99 = np.percentile(nanoseconds[:n_transactions] / 1000, [50, 99])
-    return {"events": len(waiting), "transactions": n_transactions, "events_per_second": len(waiting) / seconds,
-            "p50_us": p50, "p99_us": p99}
+    return {
+        "events": len(waiting),
+        "transactions": n_transactions,
+        "events_per_second": len(waiting) / seconds,
+        "p50_us": p50,
+        "p99_us": p99,
+    }
 
 
 def sqlite_store(path: Path, journal: str, synchronous: str) -> Iterator[Callable]:
@@ -97,7 +104,12 @@ STORES = { # name → how it is opened
 def stores(folder: str, n_events: int) -> dict[str, dict]: # store → p50_us, p99_us
     "Time single events, each committed before the next, in several stores."
     draw, results = random.Random(0), {}
-    event = (0, json.dumps(["transaction", 1_000_000, 0, 0, [12_345, 4_999, 9_999], [draw.random() for _ in range(15)]]))
+    event = (
+        0,
+        json.dumps(
+            ["transaction", 1_000_000, 0, 0, [12_345, 4_999, 9_999], [draw.random() for _ in range(15)]]
+        ),
+    )
     for number, (name, opened) in enumerate(STORES.items()):
         writing = opened(Path(folder) / f"store-{number}")
         append, nanoseconds = next(writing), []

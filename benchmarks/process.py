@@ -36,7 +36,9 @@ def main(name: str, arguments: str) -> None:
     start, busy = time.perf_counter(), time.process_time()
     result = call(*json.loads(arguments))
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    print(json.dumps({"seconds": seconds, "cpu_seconds": busy, "peak_mb": peak_megabytes(), "result": result}))
+    print(
+        json.dumps({"seconds": seconds, "cpu_seconds": busy, "peak_mb": peak_megabytes(), "result": result})
+    )
 
 
 if __name__ == "__main__":

@@ -14,21 +14,38 @@ from benchmarks.features import QUICK, SLOW
 NAMES = QUICK | SLOW
 
 
-def must_be_seen(results: dict, latency: dict) -> list[tuple[str, float, str, float]]: # (what, measured, "≥" or "≤", limit)
+def must_be_seen(
+    results: dict, latency: dict
+) -> list[tuple[str, float, str, float]]: # (what, measured, "≥" or "≤", limit)
     "List what is asked of the project, and what was measured."
     features, online, skew = results["features"], results["online"], results["skew"]
     small, large = results["growth"][0], results["growth"][-1]
     ours = features["ours"]["seconds"]
     tenfold = large["seconds"] / small["seconds"] * 10 / (large["rows"] / small["rows"])
     return [
-        ("pandas in the Handbook's manner, times ours", features["pandas_per_entity"]["seconds"] / ours, "≥", 20),
+        (
+            "pandas in the Handbook's manner, times ours",
+            features["pandas_per_entity"]["seconds"] / ours,
+            "≥",
+            20,
+        ),
         ("ours, times the SQL by hand", ours / features["duckdb_sql"]["seconds"], "≤", 1.5),
         ("ten times the rows, times the time", tenfold, "≤", 11),
-        ("one giant, times the same rows spread evenly", skew["skewed"]["seconds"] / skew["even"]["seconds"], "≤", 5),
+        (
+            "one giant, times the same rows spread evenly",
+            skew["skewed"]["seconds"] / skew["even"]["seconds"],
+            "≤",
+            5,
+        ),
         ("XGBoost on 20 million rows, peak memory, GB", results["training"]["peak_mb"] / 1000, "≤", 4),
         ("online, events a second in memory", online["memory"]["events_per_second"], "≥", 20_000),
         ("online, p99 of a transaction with the store, ms", online["store"]["p99_us"] / 1000, "≤", 1),
-        ("one prepared row scored by the model xgboost as ONNX, p50, ms", latency["xgboost"]["one_p50_us"] / 1000, "≤", 0.05),
+        (
+            "one prepared row scored by the model xgboost as ONNX, p50, ms",
+            latency["xgboost"]["one_p50_us"] / 1000,
+            "≤",
+            0.05,
+        ),
     ]
 
 
@@ -39,7 +56,9 @@ def holds(measured: float, sign: str, limit: float) -> bool:
 def table(rows: list[dict]) -> str:
     "Write a Markdown table; numbers stand to the right."
     frame = pd.DataFrame(rows)
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * (len(frame.columns) - 1))
+    return frame.to_markdown(
+        index=False, disable_numparse=True, colalign=["left"] + ["right"] * (len(frame.columns) - 1)
+    )
 
 
 def number(value: float) -> str:
@@ -47,10 +66,17 @@ def number(value: float) -> str:
 
 
 def requirements_table(results: dict, latency: dict) -> str:
-    return table([
-        {"what": what, "asked": f"{sign} {limit:,}", "measured": number(value), "holds": "yes" if holds(value, sign, limit) else "no"}
-        for what, value, sign, limit in must_be_seen(results, latency)
-    ])
+    return table(
+        [
+            {
+                "what": what,
+                "asked": f"{sign} {limit:,}",
+                "measured": number(value),
+                "holds": "yes" if holds(value, sign, limit) else "no",
+            }
+            for what, value, sign, limit in must_be_seen(results, latency)
+        ]
+    )
 
 
 def features_table(results: dict) -> str:
@@ -72,11 +98,21 @@ def features_table(results: dict) -> str:
 def sizes_table(results: dict) -> str:
     runs = {f"{figures['rows']:,} transactions": figures for figures in results["growth"]}
     n_rows = f"{results['skew']['rows']:,}"
-    runs |= {f"{n_rows} spread evenly": results["skew"]["even"], f"{n_rows}, half of them at one terminal": results["skew"]["skewed"]}
-    return table([
-        {"table": name, "seconds": number(figures["seconds"]), "peak MB": number(figures["peak_mb"]), "runs": figures["runs"]}
-        for name, figures in runs.items()
-    ])
+    runs |= {
+        f"{n_rows} spread evenly": results["skew"]["even"],
+        f"{n_rows}, half of them at one terminal": results["skew"]["skewed"],
+    }
+    return table(
+        [
+            {
+                "table": name,
+                "seconds": number(figures["seconds"]),
+                "peak MB": number(figures["peak_mb"]),
+                "runs": figures["runs"],
+            }
+            for name, figures in runs.items()
+        ]
+    )
 
 
 def online_table(results: dict) -> str:
@@ -108,10 +144,16 @@ def latency_table(latency: dict) -> str:
 
 
 def stores_table(results: dict) -> str:
-    return table([
-        {"store": name, "p50 of a commit, µs": number(figures["p50_us"]), "p99, µs": number(figures["p99_us"])}
-        for name, figures in results["online"]["stores"].items()
-    ])
+    return table(
+        [
+            {
+                "store": name,
+                "p50 of a commit, µs": number(figures["p50_us"]),
+                "p99, µs": number(figures["p99_us"]),
+            }
+            for name, figures in results["online"]["stores"].items()
+        ]
+    )
 
 
 TEXT = """\

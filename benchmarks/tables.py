@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.process import measure
-from mlproj.engine import connect, query_batches
-from mlproj.files import write_parquet
-from mlproj.simulator import World, simulate
+from mlproj.core.engine import connect, query_batches
+from mlproj.core.tables import write_parquet
+from mlproj.data.simulator import World, simulate
 
 
 def write_world(world: dict, path: str) -> int: # rows
@@ -31,7 +31,11 @@ def make_wide_world(world: World, n_maps: int, path: Path, scratch: Path) -> int
     def make_map(number: int) -> None:
         seeds = {name: getattr(world, name) + 1_000_003 * number
                  for name in ("customer_seed", "terminal_seed", "transaction_seed", "scenario_seed")}
-        measure("benchmarks.tables:write_world", asdict(replace(world, **seeds)), str(scratch / f"map-{number:02}.parquet"))
+        measure(
+            "benchmarks.tables:write_world",
+            asdict(replace(world, **seeds)),
+            str(scratch / f"map-{number:02}.parquet"),
+        )
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(make_map, range(n_maps)))
@@ -71,7 +75,9 @@ def write_skewed(n_rows: int, giant: bool, path: str) -> None:
     terminal, half = draw.integers(0, 10_000, n_rows), draw.permutation(n_rows)[: n_rows // 2]
     if giant:
         terminal[half] = 0
-    moments = pd.Timestamp("2018-04-01", tz="UTC").as_unit("us") + pd.to_timedelta(seconds, unit="s").astype("timedelta64[us]")
+    moments = pd.Timestamp("2018-04-01", tz="UTC").as_unit("us") + pd.to_timedelta(seconds, unit="s").astype(
+        "timedelta64[us]"
+    )
     table = pd.DataFrame({
         "transaction_id": np.arange(n_rows),
         "timestamp": moments,

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from benchmarks.process import measure
-from mlproj.settings import load_settings
+from mlproj.core.settings import load_settings
 
 BATCH = 1_000_000 # rows
 
@@ -22,7 +22,9 @@ def write_rows(n_rows: int, n_columns: int, path: str) -> None:
             draw = np.random.default_rng(start)
             values = draw.standard_normal((n_columns, min(BATCH, n_rows - start)), dtype="float32")
             risk = values[0] * values[1] + values[2] + 0.5 * draw.standard_normal(values.shape[1])
-            writer.write_table(pa.table([*values, (risk > 3.5).astype("float32")], schema=schema), row_group_size=BATCH)
+            writer.write_table(
+                pa.table([*values, (risk > 3.5).astype("float32")], schema=schema), row_group_size=BATCH
+            )
 
 
 class ParquetBatches(xgb.DataIter):
@@ -62,4 +64,10 @@ def large(n_rows: int, n_trees: int, scratch: Path) -> dict:
     measured = measure("benchmarks.training:train", str(path), n_trees, str(scratch / "cache"))
     path.unlink()
     figures = {key: measured[key] for key in ("seconds", "cpu_seconds", "peak_mb")}
-    return {"rows": n_rows, "columns": n_columns, "trees": n_trees, "raw_mb": n_rows * n_columns * 4 / 1e6, **figures}
+    return {
+        "rows": n_rows,
+        "columns": n_columns,
+        "trees": n_trees,
+        "raw_mb": n_rows * n_columns * 4 / 1e6,
+        **figures,
+    }

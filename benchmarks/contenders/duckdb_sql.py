@@ -6,7 +6,7 @@ RANGE over time lets later rows of the same instant in, so results differ from o
 import duckdb
 
 from benchmarks.handbook import DAYS, LAG
-from mlproj.settings import load_settings
+from mlproj.core.settings import load_settings
 
 DAY = 86_400_000_000 # microseconds
 
@@ -17,7 +17,9 @@ def query(prepared: str) -> str:
     for days in DAYS:
         columns += [f"count(*) OVER c{days} AS customer_id_count_{days}d",
                     f"avg(amount) OVER c{days} / 100 AS customer_id_amount_mean_{days}d"]
-        frames.append(f"c{days} AS (PARTITION BY customer_id ORDER BY t RANGE BETWEEN {days * DAY - 1} PRECEDING AND CURRENT ROW)")
+        frames.append(
+            f"c{days} AS (PARTITION BY customer_id ORDER BY t RANGE BETWEEN {days * DAY - 1} PRECEDING AND CURRENT ROW)"
+        )
     for days in DAYS:
         columns += [f"count(*) OVER t{days} AS terminal_id_count_{days}d_lag7d",
                     f"coalesce(avg(is_fraud) OVER t{days}, 0) AS terminal_id_is_fraud_rate_{days}d_lag7d"]
@@ -36,6 +38,8 @@ def query(prepared: str) -> str:
 def run(prepared: str, features: str) -> None:
     "Compute the features of a Parquet file into another."
     settings = load_settings()
-    database = duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.engine_memory_limit})
+    database = duckdb.connect(
+        config={"threads": settings.threads, "memory_limit": settings.engine_memory_limit}
+    )
     database.execute(f"SET temp_directory = '{settings.paths_spill}'; SET TimeZone = 'UTC'")
     database.execute(f"COPY ({query(prepared)}) TO '{features}' (FORMAT parquet, COMPRESSION snappy)")

@@ -5,10 +5,10 @@ from pathlib import Path
 import ibis.backends.duckdb  # noqa: F401 -- Ibis would load it on first use, and imports are not timed
 
 from benchmarks.handbook import HANDBOOK
-from mlproj.batch import batch_features
-from mlproj.engine import connect_backend, query_batches
-from mlproj.features import parse_definition
-from mlproj.files import write_parquet
+from mlproj.core.engine import connect_backend, query_batches
+from mlproj.core.tables import write_parquet
+from mlproj.features.batch import batch_features
+from mlproj.features.definition import parse_definition
 
 
 def run(prepared: str, features: str) -> None:

@@ -43,5 +43,7 @@ def run(prepared: str, features: str) -> None:
     table["is_night"] = (table.timestamp.dt.hour <= 6).astype("int8")
     table = table.groupby("customer_id")[table.columns].apply(add_customer_features).reset_index(drop=True)
     table = table.groupby("terminal_id")[table.columns].apply(add_terminal_features).reset_index(drop=True)
-    table = table.drop(columns=["timestamp", "label_time", "customer_id", "terminal_id", "amount", "is_fraud"])
+    table = table.drop(
+        columns=["timestamp", "label_time", "customer_id", "terminal_id", "amount", "is_fraud"]
+    )
     table.rename(columns={"units": "amount"}).sort_values("transaction_id").to_parquet(features, index=False)

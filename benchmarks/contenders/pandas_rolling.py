@@ -5,7 +5,9 @@ import pandas as pd
 from benchmarks.handbook import DAYS, LAG
 
 
-def windows(rows: pd.DataFrame, entity: str, days: int, value: str) -> tuple[pd.Series, pd.Series]: # count, sum
+def windows(
+    rows: pd.DataFrame, entity: str, days: int, value: str
+) -> tuple[pd.Series, pd.Series]: # count, sum
     "Count and add up each window of a number of days; `rows` are in order of entity and time."
     window = rows.groupby(entity, sort=False).rolling(f"{days}d", on="timestamp")[value]
     return window.count().to_numpy(), window.sum().to_numpy()

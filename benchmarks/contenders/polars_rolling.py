@@ -8,21 +8,43 @@ import polars as pl
 from benchmarks.handbook import DAYS, LAG
 
 
-def rolling(rows: pl.DataFrame, entity: str, days: int, lag: int, value: str, mean: str, count: str) -> pl.DataFrame:
+def rolling(
+    rows: pl.DataFrame, entity: str, days: int, lag: int, value: str, mean: str, count: str
+) -> pl.DataFrame:
     "Count the rows of each window and average a column; `rows` are in order of entity and time."
-    windows = rows.rolling("timestamp", period=f"{days}d", offset=f"-{days + lag}d", closed="right", group_by=entity)
-    return windows.agg(pl.len().cast(pl.Int64).alias(count), pl.col(value).mean().fill_null(0).alias(mean)).select(count, mean)
+    windows = rows.rolling(
+        "timestamp", period=f"{days}d", offset=f"-{days + lag}d", closed="right", group_by=entity
+    )
+    return windows.agg(
+        pl.len().cast(pl.Int64).alias(count), pl.col(value).mean().fill_null(0).alias(mean)
+    ).select(count, mean)
 
 
-def windows(table: pl.DataFrame, entity: str, lag: int, value: str, name: str) -> pl.DataFrame: # in order of transaction_id
+def windows(
+    table: pl.DataFrame, entity: str, lag: int, value: str, name: str
+) -> pl.DataFrame: # in order of transaction_id
     "Compute one entity's windows."
-    rows = table.select("transaction_id", "timestamp", entity, value).sort(entity, "timestamp", "transaction_id")
+    rows = table.select("transaction_id", "timestamp", entity, value).sort(
+        entity, "timestamp", "transaction_id"
+    )
     suffix = f"_lag{lag}d" if lag else ""
     made = [
-        rolling(rows, entity, days, lag, value, f"{entity}_{name}_{days}d{suffix}", f"{entity}_count_{days}d{suffix}")
+        rolling(
+            rows,
+            entity,
+            days,
+            lag,
+            value,
+            f"{entity}_{name}_{days}d{suffix}",
+            f"{entity}_count_{days}d{suffix}",
+        )
         for days in DAYS
     ]
-    return pl.concat([rows.select("transaction_id"), *made], how="horizontal").sort("transaction_id").drop("transaction_id")
+    return (
+        pl.concat([rows.select("transaction_id"), *made], how="horizontal")
+        .sort("transaction_id")
+        .drop("transaction_id")
+    )
 
 
 def run(prepared: str, features: str) -> None:

@@ -1,0 +1,252 @@
+"""A leak of every kind is planted, and its alarm goes off; on the honest pipeline all of them are silent."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from test_mistakes import message
+
+from mlproj.core.tables import read_lineage, write_parquet
+from mlproj.data.simulator import simulate
+from mlproj.evaluation import splits
+from mlproj.evaluation.alarms import Alarm, alarm_metrics
+from mlproj.evaluation.backtest import backtest, count_training, fold_metrics
+from mlproj.evaluation.leakage import (
+    assume_delay,
+    ceiling,
+    delay_figures,
+    judge,
+    label_delay,
+    one_feature_alone,
+    shared_rows,
+    shuffled_labels,
+    small_recipe,
+    time_travel,
+    unknown_labels,
+)
+from mlproj.evaluation.splits import prequential_folds, train_rows
+from mlproj.features.definition import parse_definition
+from mlproj.features.recompute import label_features, make_features, put_features
+from mlproj.pipeline.parameters import stage_parameters
+from support import MODELS, ROOT, SMALL
+
+CARD, METRIC = "customer_id", "average_precision"
+
+
+class Pipeline:
+    "Features and a recipe of params.yaml on a small world, whose parts a test may replace by ones that leak."
+
+    def __init__(self):
+        world = replace(SMALL, n_terminals=800, radius=8, terminals_per_day=1, customers_per_day=1, n_days=62)
+        self.transactions = assume_delay(simulate(world)["transactions"].drop(columns="scenario"), 7)
+        section = stage_parameters(ROOT, "features")
+        self.definition = parse_definition(
+            **{**section, "windows": section["windows"][:3]}
+        ) # the Handbook's, and some more
+        self.folds = prequential_folds(
+            "2018-07-25", n_folds=2, step_days=7, train_days=7, delay_days=7, test_days=7
+        )
+        self.fold = self.folds[-1]
+        self.recipe = small_recipe(stage_parameters(ROOT, "train", "xgboost")["recipe"])
+        self.inputs = self.definition.feature_names()
+        self.made = make_features(self.transactions, self.definition, {})
+        self.rows = self.transactions.rename(columns={"amount": "amount_cents"}).merge(
+            self.made, on="transaction_id"
+        )
+        self.predictions, self.training = backtest(self.rows, self.folds, self.recipe, self.inputs, "", CARD)
+        self.cut = self.fold.test_start + pd.Timedelta(days=3.5)
+
+    def predict(self, rows: pd.DataFrame, inputs: list[str]) -> pd.DataFrame:
+        return backtest(rows, self.folds, self.recipe, inputs, "", CARD)[0]
+
+    def features(self, transactions: pd.DataFrame, lag: str | None = None) -> pd.DataFrame:
+        return label_features(transactions, self.definition, lag)
+
+    def shuffled(self, rows: pd.DataFrame, features) -> Alarm:
+        train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
+        entities = self.definition.entities()
+        return shuffled_labels(
+            self.transactions, rows, self.fold, entities, features, train, n_permutations=6
+        )
+
+    def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame, metric: str = METRIC) -> Alarm:
+        train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
+        tested = splits.test_rows(rows, self.fold, CARD)
+        figures = delay_figures(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
+        return label_delay(figures, 7, metric)
+
+    def travelled(self, made: pd.DataFrame, features) -> Alarm:
+        moment = self.transactions.timestamp
+        before = self.transactions.transaction_id[
+            moment.between(self.cut - pd.Timedelta(days=2), self.cut, "left")
+        ]
+        return time_travel(self.transactions, made[made.transaction_id.isin(before)], self.cut, features)
+
+    def trained(self, chosen: list[pd.Series]) -> list[dict]:
+        "Count training rows as the backtest does, of rows that somebody else chose."
+        tested = [
+            self.rows.merge(self.predictions.loc[self.predictions.fold == fold.name, ["transaction_id"]])
+            for fold in self.folds
+        ]
+        return [
+            count_training(self.rows[mark], *of_fold)
+            for mark, *of_fold in zip(chosen, tested, self.folds, strict=True)
+        ]
+
+    def with_the_answer(self) -> tuple[pd.DataFrame, list[str]]: # rows, and the names of inputs
+        "Leaks: the label, with some noise, under another name."
+        noise = np.random.default_rng(0).normal(scale=0.3, size=len(self.rows))
+        return self.rows.assign(dispute=noise - self.rows.is_fraud), [*self.inputs, "dispute"]
+
+    def highest(self, predictions: pd.DataFrame) -> float:
+        return max(figures[METRIC] for figures in fold_metrics(predictions, self.rows, CARD, 10))
+
+
+@pytest.fixture(scope="module")
+def honest() -> Pipeline:
+    return Pipeline()
+
+
+def test_all_alarms_are_silent_on_what_is_honest(honest):
+    alarms = [
+        honest.shuffled(honest.rows, honest.features),
+        honest.delayed(honest.transactions, honest.rows),
+        one_feature_alone(honest.rows, honest.folds, honest.predictions, honest.inputs),
+        unknown_labels(honest.training),
+        shared_rows(honest.training),
+        honest.travelled(honest.made, partial(make_features, definition=honest.definition, attributes={})),
+    ]
+    assert {alarm.name: alarm.state for alarm in alarms} == {alarm.name: "silent" for alarm in alarms}
+    assert [alarm.number for alarm in alarms[-3:]] == [0, 0, 0]
+
+
+def test_a_rate_without_a_lag_holds_its_own_label(honest):
+    def at_once(transactions: pd.DataFrame) -> pd.DataFrame:
+        return honest.features(transactions.assign(label_time=transactions.timestamp), "0d")
+
+    alarm = honest.shuffled(honest.rows, at_once)
+    assert alarm.goes_off and alarm.number > 10
+
+
+def test_the_answer_under_another_name(honest):
+    planted, inputs = honest.with_the_answer()
+    alarm = one_feature_alone(planted, honest.folds, honest.predict(planted, inputs), inputs)
+    assert alarm.goes_off and alarm.about.startswith("dispute alone")
+
+
+@pytest.mark.parametrize("metric", [METRIC, "card_precision_10"])
+@pytest.mark.parametrize(("delay", "lag"), [(0, "1s"), (1, "1d")])
+def test_labels_that_are_known_too_early(honest, delay, lag, metric):
+    early = assume_delay(honest.transactions, delay)
+    alarm = honest.delayed(
+        early, put_features(assume_delay(honest.rows, delay), honest.features(early, lag)), metric
+    )
+    assert alarm.goes_off and alarm.number > alarm.limit
+
+
+def test_training_without_regard_to_label_time(honest):
+    chosen = [
+        honest.rows.timestamp.between(fold.train_start, fold.test_start, "left") for fold in honest.folds
+    ]
+    alarm = unknown_labels(honest.trained(chosen))
+    waiting = [
+        honest.rows.timestamp.between(fold.train_end, fold.test_start, "neither").sum()
+        for fold in honest.folds
+    ]
+    assert alarm.goes_off and alarm.number == sum(waiting)
+    assert not shared_rows(honest.trained(chosen)).goes_off
+
+
+def test_a_label_that_is_not_known_at_all(honest):
+    trained = honest.rows[train_rows(honest.rows, honest.fold)]
+    trained = trained.assign(label_time=trained.label_time.where(trained.index != trained.index[0]))
+    assert unknown_labels([count_training(trained, trained[:0], honest.fold)]).number == 1
+
+
+def test_one_tested_row_in_training(honest):
+    chosen = [train_rows(honest.rows, fold) for fold in honest.folds]
+    tested = honest.predictions.transaction_id[honest.predictions.fold == honest.folds[0].name].iloc[5]
+    chosen[0] = chosen[0] | (honest.rows.transaction_id == tested)
+    alarm = shared_rows(honest.trained(chosen))
+    assert alarm.goes_off and alarm.number == 1
+
+
+def usual_amount(transactions: pd.DataFrame) -> pd.DataFrame:
+    "Leaks: the mean of all that a customer ever spends."
+    means = transactions.groupby(CARD).amount.transform("mean")
+    return transactions[["transaction_id"]].assign(usual=means.astype("float64"))
+
+
+def test_a_mean_over_the_future(honest):
+    alarm = honest.travelled(usual_amount(honest.transactions), usual_amount)
+    assert alarm.goes_off and "look at usual, which in transaction" in alarm.about
+
+
+def test_labels_that_are_read_before_they_are_known(honest):
+    def at_once(transactions: pd.DataFrame) -> pd.DataFrame:
+        return honest.features(transactions.assign(label_time=transactions.timestamp), "1s")
+
+    alarm = honest.travelled(at_once(honest.transactions), at_once)
+    assert alarm.goes_off and "is_fraud" in alarm.about
+
+
+def test_a_champion_that_knows_the_answer_passes_a_ceiling(honest):
+    "Whose height is that of the honest one and a little more."
+    highest = honest.highest(honest.predictions)
+    planted, inputs = honest.with_the_answer()
+    reached = [highest, honest.highest(honest.predict(planted, inputs))]
+    assert [ceiling({METRIC: value}, METRIC, {METRIC: highest + 0.02}).state for value in reached] == [
+        "silent",
+        "goes off",
+    ]
+
+
+def test_what_cannot_be_measured_is_said(honest):
+    nothing = honest.rows.assign(is_fraud=0)
+    states = [
+        honest.delayed(honest.transactions, nothing).state,
+        one_feature_alone(nothing, honest.folds, honest.predictions, honest.inputs).state,
+        ceiling({METRIC: float("nan")}, METRIC, {METRIC: 0.79}).state,
+        honest.travelled(honest.made[:0], None).state,
+    ]
+    assert states == ["not applicable"] * 4
+    assert not any(
+        found["goes_off"] for found in alarm_metrics([honest.travelled(honest.made[:0], None)]).values()
+    )
+
+
+@pytest.mark.slow
+def test_a_backtest_that_trains_on_what_waits_for_its_label(project):
+    "The leak is planted in the stage that trains, and found by the one that audits."
+    path = project.root / "nbs/pipeline/backtest.ipynb"
+    leak = "import mlproj.evaluation.backtest as leaky\n\ndef until_test(rows, fold, history_days=None):\n"
+    leak += "    return rows.timestamp.between(fold.train_start, fold.test_start, 'left')\n\nleaky.train_rows = until_test"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(3, nbformat.v4.new_code_cell(leak))
+    nbformat.write(notebook, path)
+    project.run(f"mlproj run backtest --model {MODELS[0]}")
+    told = message(project.run("mlproj run audit", fails=True))
+    assert "unknown labels is" in told and "training rows of" in told and "shared rows is" not in told
+
+
+@pytest.mark.slow
+def test_the_stage_stops_at_a_leak(project):
+    path = project.root / "features/features.parquet"
+    table, customers = pd.read_parquet(path), pd.read_parquet(project.root / "prepared/transactions.parquet")
+    leak = customers.set_index("transaction_id").groupby(CARD).amount.transform("mean") / 100
+    leaky = table.assign(customer_id_amount_mean_7d=leak.reindex(table.transaction_id).to_numpy())
+    write_parquet(pa.Table.from_pandas(leaky, preserve_index=False), path, read_lineage(path))
+    done = project.run("mlproj run audit", fails=True)
+    told = message(done)
+    assert "1 of 9 leak alarms went off: time travel is" in told and "where 0 is the limit" in told
+    assert "look at customer_id_amount_mean_7d, which in transaction" in told
+    found = json.loads((project.root / "metrics/alarms.json").read_text())["alarms"]
+    assert [name for name, alarm in found.items() if alarm["goes_off"]] == ["time travel"] and found[
+        "time travel"
+    ]["number"] > 100
+    assert "goes off" in (project.root / "reports/failed/audit.ipynb").read_text()

@@ -1,0 +1,83 @@
+"""Decisions are made in order of time: as a plain loop makes them, and without anything that comes later."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlproj.evaluation.savings import Costs, Stream, net_savings, oracle_scores
+
+COSTS = Costs(recovery=0.8, review=5.0, annoyance=10.0, capacity=3)
+
+
+@st.composite
+def days(draw) -> tuple[pd.DataFrame, np.ndarray]: # transactions in any order, and their scores
+    n = draw(st.integers(1, 40))
+    made = draw(st.lists(st.integers(0, 3 * 24 - 1), min_size=n, max_size=n)) # hours: ties are many
+    rows = pd.DataFrame({
+        "transaction_id": draw(st.permutations(range(n))),
+        "timestamp": pd.Timestamp("2018-08-08", tz="UTC") + pd.to_timedelta(made, "h"),
+        "card": draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)),
+        "is_fraud": draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)),
+        "amount": draw(st.lists(st.integers(0, 300).map(float), min_size=n, max_size=n)),
+    })
+    return rows, np.array(draw(st.lists(st.sampled_from([0.1, 0.4, 0.5, 0.9]), min_size=n, max_size=n)))
+
+
+def plain_loop(
+    rows: pd.DataFrame, score: np.ndarray, threshold: float, costs: Costs
+) -> tuple[list[int], float]:
+    "Decide one transaction after another, as an operations team would; transactions that are alerted, and net savings."
+    ordered = rows.assign(score=score, day=rows.timestamp.dt.date).sort_values(
+        ["timestamp", "transaction_id"]
+    )
+    bad_days = set(zip(ordered.card[ordered.is_fraud == 1], ordered.day[ordered.is_fraud == 1], strict=True))
+    seen, looked_at, stopped, alerted, net = set(), {}, set(), [], 0.0
+    for row in ordered.itertuples():
+        fresh = (row.card, row.day) not in seen and row.card not in stopped
+        if row.score >= threshold and fresh and looked_at.get(row.day, 0) < costs.capacity:
+            seen.add((row.card, row.day))
+            looked_at[row.day] = looked_at.get(row.day, 0) + 1
+            alerted.append(row.transaction_id)
+            found = (row.card, row.day) in bad_days
+            net -= costs.review + (0 if found else costs.annoyance)
+            if found:
+                stopped.add(row.card)
+        if row.is_fraud and row.card in stopped:
+            net += costs.recovery * row.amount
+    return alerted, net
+
+
+@given(days())
+def test_decisions_are_those_of_a_plain_loop(case):
+    rows, score = case
+    stream = Stream(rows)
+    alerts = stream.alerts(score, 0.5, COSTS.capacity)
+    expected, net = plain_loop(rows, score, 0.5, COSTS)
+    assert rows.transaction_id.to_numpy()[stream.order[alerts]].tolist() == expected
+    assert net_savings(stream, alerts, COSTS) == pytest.approx(net)
+
+
+@given(days(), st.integers(1, 3 * 24))
+def test_what_comes_later_changes_no_decision(case, hours):
+    rows, score = case
+    until = rows.timestamp < pd.Timestamp("2018-08-08", tz="UTC") + pd.Timedelta(hours=hours)
+    whole, part = Stream(rows), Stream(rows[until])
+    made = rows.transaction_id.to_numpy()[whole.order[whole.alerts(score, 0.5, COSTS.capacity)]]
+    then = rows[until].transaction_id.to_numpy()[part.order[part.alerts(score[until], 0.5, COSTS.capacity)]]
+    assert made[: len(then)].tolist() == then.tolist()
+    assert set(made[len(then):]) <= set(rows.transaction_id[~until])
+
+
+@given(days(), st.sampled_from([0.4, 0.5, 0.9]))
+def test_nobody_saves_more_than_all_that_is_lost(case, threshold):
+    rows, score = case
+    lost = rows.amount[rows.is_fraud == 1].sum()
+    stream = Stream(rows)
+    assert (
+        net_savings(stream, stream.alerts(score, threshold, COSTS.capacity), COSTS)
+        <= COSTS.recovery * lost + 1e-9
+    )
+    known = oracle_scores(rows, COSTS)
+    assert net_savings(stream, stream.alerts(known, 0.5, 1_000), COSTS) >= -1e-9

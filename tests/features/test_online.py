@@ -1,0 +1,141 @@
+"""Online features survive a kill at any moment, and hold no more than their windows."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mlproj.core.checks import UserError
+from mlproj.features.definition import Definition, parse_definition
+from mlproj.features.online import OnlineFeatures
+from mlproj.pipeline.parameters import stage_parameters
+from support import ROOT
+
+HOUR = 3_600_000_000  # microseconds
+
+
+def definition() -> Definition:
+    "That of params.yaml."
+    return parse_definition(**stage_parameters(ROOT, "features"))
+
+
+def transaction(number: int) -> dict:
+    "One of a stream of transactions, an hour apart, of five customers at three terminals."
+    return {
+        "transaction_id": number, "timestamp": number * HOUR, "amount": number * 37 % 10_000,
+        "customer_id": number * 7 % 5, "terminal_id": number * 11 % 3,
+    }
+
+
+def serve(online: OnlineFeatures, number: int) -> list:
+    "Send one transaction, and the label of the one a week before; returns its features."
+    if number >= 168:
+        online.label(number - 168, int(number % 9 == 0), number * HOUR)
+    row = online.add(transaction(number))
+    return [row[name] for name in online.names]
+
+
+def endless(store: str) -> None:
+    "Serve until killed; says what was acknowledged."
+    online, number = OnlineFeatures(definition(), store=store), 0
+    while True:
+        print(json.dumps([number, serve(online, number)]), flush=True)
+        number += 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
+    store = tmp_path / "events.sqlite"
+    killed_after = random.Random(seed).randint(200, 1500)
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); from test_online import endless; endless({str(store)!r})"
+    acknowledged = []
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout:
+            acknowledged.append(json.loads(line))
+            if len(acknowledged) == killed_after:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        # What was written before the kill and not yet read was acknowledged too; half a line was not.
+        acknowledged += [json.loads(line) for line in process.stdout if line.endswith("\n")]
+    assert process.returncode == -signal.SIGKILL
+
+    again, never_killed = OnlineFeatures(definition(), store=store), OnlineFeatures(definition())
+    stored = max(again.served) + 1
+    assert len(acknowledged) <= stored <= len(acknowledged) + 1 # the last may have been written and not said
+    expected = [serve(never_killed, number) for number in range(stored)]
+    assert acknowledged == [[number, row] for number, row in enumerate(expected[:len(acknowledged)])]
+    for number in range(stored, stored + 200):
+        assert serve(again, number) == serve(never_killed, number)
+    for number in range(stored):
+        if number in never_killed.served: # not yet forgotten: a duplicate gets the row that it got before
+            assert [again.add({"transaction_id": number})[name] for name in again.names] == expected[number]
+    assert again.served.keys() == never_killed.served.keys()
+    again.close()
+
+
+def test_the_second_of_two_at_one_instant_is_still_there_when_the_first_has_left():
+    online, month = OnlineFeatures(definition()), 30 * 24 * HOUR
+    for number, hours in enumerate([0, 0, month // HOUR]):
+        row = online.add(transaction(0) | {"transaction_id": number, "timestamp": hours * HOUR})
+    assert row["customer_id_count_30d"] == 2  # itself, and the one of rank 2: the window ends by rank
+
+
+def test_the_state_holds_no_more_than_its_windows(tmp_path):
+    online = OnlineFeatures(definition(), store=tmp_path / "events.sqlite")
+    hours = definition().horizon // HOUR
+    for number in range(3 * hours):
+        serve(online, number)
+    assert len(online.served) == len(online.recent) == hours
+    held = [
+        len(window.events)
+        for line in online.lines
+        for track in line.tracks.values()
+        for window in track.windows
+    ]
+    assert max(held) <= hours
+    stored = sum(1 for _ in online.store.events())
+    assert stored <= 2 * hours + 256 # a transaction and a label each, and what is deleted a little later
+    online.add(transaction(10 * hours))
+    assert len(online.served) == len(online.recent) == 1
+    assert sum(len(line.tracks) for line in online.lines) == len(online.lines)
+    online.close()
+
+
+def test_a_disk_that_cannot_be_written_is_said_and_loses_nothing(tmp_path):
+    store = tmp_path / "events.sqlite"
+    online = OnlineFeatures(definition(), store=store)
+    before = serve(online, 0)
+    online.store.database.execute(
+        f"PRAGMA max_page_count = {online.store.database.execute('PRAGMA page_count').fetchone()[0]}"
+    )
+    with pytest.raises(UserError, match="cannot be written: database or disk is full"):
+        for number in range(1, 1000):
+            serve(online, number)
+    again = OnlineFeatures(definition(), store=store)
+    assert [again.add({"transaction_id": 0})[name] for name in again.names] == before
+    assert serve(again, number) == serve_all(number)
+    again.close()
+
+
+def serve_all(last: int) -> list:
+    "The features of a transaction when all before it were served."
+    online = OnlineFeatures(definition())
+    return [serve(online, number) for number in range(last + 1)][-1]
+
+
+def test_a_store_of_another_definition_is_refused(tmp_path):
+    OnlineFeatures(definition(), store=tmp_path / "events.sqlite").close()
+    other = parse_definition(**stage_parameters(ROOT, "features") | {"fill": None})
+    with pytest.raises(UserError, match="holds the events of definition"):
+        OnlineFeatures(other, store=tmp_path / "events.sqlite")
+    (tmp_path / "no.sqlite").write_text(
+        "this is no database, but a text that is long enough to be looked at" * 20
+    )
+    with pytest.raises(UserError, match="cannot be opened"):
+        OnlineFeatures(other, store=tmp_path / "no.sqlite")

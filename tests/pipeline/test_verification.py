@@ -1,0 +1,499 @@
+"""`mlproj verify` and `make verify`: results that are those of the commit, and results that are not, on the small world."""
+
+import hashlib
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from dvc.api import DVCFileSystem
+from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
+
+from mlproj.core.settings import load_settings
+from mlproj.data.versions import hash_folder
+from mlproj.pipeline.notebooks import run_notebook
+from mlproj.pipeline.verification import (
+    DIFFERENT,
+    EQUAL,
+    IDENTICAL,
+    NOT_HERE,
+    clone_commit,
+    compare_output,
+    compare_with_commit,
+)
+from support import MODELS, ROOT, Project, copy_project, share_project
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:_NoneStep.value:DeprecationWarning"
+) # of DVC, about its trees of paths
+
+
+def commit(project: Project) -> None:
+    project.run("git add --all && git commit --quiet --message 'changed'")
+
+
+def use_this_environment(project: Project) -> None:
+    "Let `make` take the environment of these tests, where it would make one of its own from the lock."
+    path = project.root / "Makefile"
+    rule, recipe = re.search(r"^(\$\(READY\):.*\n)((?:\t.*\n)+)", path.read_text(), re.MULTILINE).groups()
+    path.write_text(path.read_text().replace(rule + recipe, f"{rule}\t@ln -sfn {sys.prefix} .venv\n"))
+    commit(project)
+
+
+def plant_a_random_cell(project: Project, stage: str) -> None:
+    path = project.root / f"nbs/pipeline/{stage}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("__import__('random').random()", id="planted"))
+    nbformat.write(notebook, path)
+
+
+def write_anew(path: Path) -> None:
+    "Write metrics in other bytes."
+    path.write_text(json.dumps(json.loads(path.read_text())))
+
+
+def summary(done: subprocess.CompletedProcess) -> str:
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_results_of_the_commit_are_identical(finished):
+    assert summary(finished.run("mlproj verify")).startswith("identical: ")
+
+
+def test_other_bytes_with_the_same_figures_are_equal(project):
+    write_anew(project.root / "metrics/model_card.json")
+    done = project.here("mlproj verify", fails=True)
+    assert done.exit_code == 3
+    assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
+    assert summary(done).startswith("equal in figures: ") and "no figure differs" in summary(done)
+
+
+def test_what_cannot_be_compared_is_different(project):
+    shutil.rmtree(project.root / ".dvc/cache") # as where the results are made anew and nowhere else, in CI
+    write_anew(project.root / "metrics/model_card.json")
+    assert project.here("mlproj verify", fails=True).exit_code == 3 # git has metrics
+    path = project.root / "reports/score.ipynb"
+    report = nbformat.read(path, as_version=4)
+    report.cells.append(
+        nbformat.v4.new_code_cell(
+            "random()", outputs=[nbformat.v4.new_output("stream", text="0.3")], id="planted"
+        )
+    )
+    nbformat.write(report, path)
+    done = project.here("mlproj verify", fails=True)
+    assert (
+        done.exit_code == 1
+        and f"score is the first that is different:\nreports/score.ipynb: {NOT_HERE}\n" in done.stdout
+    )
+    assert re.search("^model_card +equal in figures$", done.stdout, re.MULTILINE)
+
+
+def test_a_folder_of_which_a_file_is_in_no_cache_is_different(project):
+    folder, committed = project.root / "models/tree_depth_2", DVCFileSystem(str(project.root), rev="HEAD")
+    md5, model = hash_folder(folder), folder / "model.onnx"
+    kept = hashlib.md5(model.read_bytes()).hexdigest()
+    (project.root / f".dvc/cache/files/md5/{kept[:2]}/{kept[2:]}").unlink()
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5) == (DIFFERENT, [NOT_HERE])
+
+
+@pytest.mark.slow
+def test_make_verify_succeeds_unless_they_are_different(project):
+    makefile, metrics = project.root / "Makefile", project.root / "metrics/model_card.json"
+    makefile.write_text(
+        makefile.read_text().replace("mlproj verify --clone", "mlproj verify")
+    ) # a clean clone takes minutes
+    write_anew(metrics)
+    assert summary(project.run("make --silent --old-file .venv/ready verify")).startswith(
+        "equal in figures: "
+    )
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"planted": 1}))
+    assert (
+        project.run("make --silent --old-file .venv/ready verify", fails=True).returncode == 2
+    ) # make says 2 of any that fails
+
+
+def test_a_model_of_other_bytes_is_equal_where_its_sums_are_its_own(project):
+    folder, committed = project.root / "models/tree_depth_2", DVCFileSystem(str(project.root), rev="HEAD")
+    md5, names = (
+        hash_folder(folder),
+        sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS"),
+    )
+    model, meta = folder / "model.onnx", folder / "meta.json"
+    before = hashlib.sha256(model.read_bytes()).hexdigest()
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5)[0] == DIFFERENT
+    meta.write_text(meta.read_text().replace(before, hashlib.sha256(model.read_bytes()).hexdigest()))
+    project.run(f"cd models/tree_depth_2 && sha256sum {' '.join(names)} > SHA256SUMS")
+    assert compare_output(committed, project.root, "models/tree_depth_2", md5)[0] == EQUAL
+
+
+def test_what_was_changed_by_hand_is_different(project):
+    path = project.root / "metrics/alarms.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps(metrics | {"planted": 1}))
+    (project.root / "reports/judge.ipynb").unlink()
+    done = project.here("mlproj verify", fails=True)
+    assert (
+        done.exit_code == 1
+        and "judge is the first that is different:\nreports/judge.ipynb: it is absent" in done.stdout
+    )
+    assert re.search("^audit +different$", done.stdout, re.MULTILINE)
+
+
+def test_data_changed_by_hand_are_different(project):
+    path = project.root / "data/attributes/customers.parquet"
+    customers = pd.read_parquet(path)
+    customers.assign(x=customers.x + 1).to_parquet(path)
+    said = project.here("mlproj verify", fails=True).stdout
+    assert (
+        "guard is the first that is different:\n.data/attributes: customers.parquet: column x differs in 400 of 400 rows"
+        in said
+    )
+
+
+def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
+    project.params(lambda params: params["judge"].update(capacity=7))
+    said = project.here("mlproj verify", fails=True).stdout
+    assert (
+        "judge is the first that is different:\nit would run again here: judge.capacity in params.yaml was"
+        in said
+    )
+
+
+def test_a_stage_or_an_output_more_or_less_is_different(project):
+    lock = project.root / "dvc.lock"
+    text = lock.read_text()
+    lock.write_text(text.replace("    - path: spot_check\n", "    - path: other\n"))
+    said = project.here("mlproj verify", fails=True).stdout
+    assert (
+        "is the first that is different:\noutput other: in one of the two only\noutput spot_check: in one of the two only"
+        in said
+    )
+    lock.write_text(text)
+    path = project.root / "dvc.yaml"
+    stages = re.split(r"(?m)^(?=  (?!#)\w+:$)", path.read_text())
+    path.write_text("".join(stage for stage in stages if not stage.startswith("  score:")))
+    said = project.here("mlproj verify", fails=True).stdout
+    assert "score is the first that is different:\nit is in one of the two only" in said
+    project.run("git checkout --quiet dvc.yaml")
+    entry = re.search(r"(?m)^  score:\n(?:    .*\n)+", text)[0]
+    lock.write_text(
+        text + entry.replace("  score:", "  train@gone:", 1)
+    ) # DVC keeps what a model left that params.yaml had once
+    commit(project)
+    assert summary(project.here("mlproj verify")).startswith("identical: ")
+
+
+DAMAGED = {
+    "metrics/model_card.json": "one of the two is damaged",
+    "reports/judge.ipynb": "one of the two is damaged",
+    "plots/savings.png": "one of the two is damaged",
+    "features/features.parquet": "one of the two is damaged",
+    "models/champion/meta.json": "meta.json: it is damaged",
+    "dvc.lock": "dvc.lock is not as DVC writes it: bring it back",
+    "data.dvc": "data.dvc",
+    "versions.json": "DVC cannot read the project: ",
+    "params.yaml": "params.yaml cannot be read: ",
+    "dvc.yaml": "DVC cannot read the project: ",
+}
+
+
+def test_what_is_damaged_is_said_in_a_sentence(project):
+    for name, expected in DAMAGED.items():
+        path = project.root / name
+        content = path.read_bytes()
+        path.write_bytes(b"<<<<<<< HEAD\n" + content[:200] + b"\xff")
+        done = project.here("mlproj verify", fails=True)
+        assert done.exit_code == 1 and expected in done.output, name
+        if name in ("dvc.lock", "versions.json", "params.yaml", "dvc.yaml"):
+            assert "mlproj: " in project.here("mlproj lineage plots/savings.png", fails=True).stderr, name
+        path.write_bytes(content)
+
+
+def test_what_is_missing_is_said_in_a_sentence(project):
+    for name in ("params.yaml", "data.dvc", "dvc.lock", "dvc.yaml"):
+        (project.root / name).rename(project.root / "away")
+        done = project.here("mlproj verify", fails=True)
+        assert done.exit_code == 1 and (name in done.output or "it is in one of the two only" in done.stdout)
+        (project.root / "away").rename(project.root / name)
+
+
+def test_what_was_found_before_is_read_before_anything_is_made(project):
+    for kept in ("<<<<<<< HEAD", "[]", '{"runs": 7}', '{"runs": {"two": {}}}', '{"runs": {"2": 7}}'):
+        (project.root / "records/verify.json").write_text(kept)
+        assert "verify.json" in project.here("mlproj verify --clone", fails=True).stderr, kept
+    assert not list(project.root.glob(".verify-*"))
+
+
+def test_other_data_are_found_before_all_else(project):
+    old = (project.root / "data.dvc").read_text()
+    project.here("mlproj data add --days 1")
+    was, now = (
+        re.search(r"version: (\w{8})", text)[1] for text in (old, (project.root / "data.dvc").read_text())
+    )
+    done = project.here("mlproj verify", fails=True)
+    assert (
+        done.exit_code == 1
+        and f"guard is the first that is different:\ndata: version {now} here, committed with {was}\n"
+        in done.stdout
+    )
+
+
+@pytest.mark.slow
+def test_a_random_cell_is_found(project):
+    plant_a_random_cell(project, "score")
+    project.run("dvc repro --single-item score")
+    commit(project)
+    assert summary(project.here("mlproj verify")).startswith("identical: ")
+    project.run("dvc repro --force --single-item score")
+    said = project.here("mlproj verify", fails=True).stdout
+    found = re.search(
+        r"score is the first that is different:\nreports/score.ipynb: cell \d+ has another output: (.*)", said
+    )
+    assert found[1] == "`__import__('random').random()`"
+
+
+def another_version(
+    project: Project, folder: Path
+) -> tuple[str, str]: # the version on record, and what gives commands the other one
+    "Make a package of which Python finds version 2.0 before that which is installed."
+    (folder / "jinja2-2.0.dist-info").mkdir()
+    (folder / "jinja2-2.0.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: jinja2\nVersion: 2.0\n"
+    )
+    return json.loads((project.root / "versions.json").read_text())["jinja2"], f"PYTHONPATH={folder}"
+
+
+@pytest.mark.slow
+def test_another_version_of_a_package_is_found(project, tmp_path):
+    version, there = another_version(project, tmp_path)
+    assert (
+        f"jinja2 2.0 is installed, and versions.json names {version}"
+        in project.run(f"{there} mlproj run explain", fails=True).stderr
+    )
+    ran = project.run(f"{there} mlproj environment && {there} dvc repro").stdout
+    assert re.findall("Running stage '(.*)'", ran) == ["explain"]
+    said = project.here("mlproj verify", fails=True).stdout
+    assert (
+        f"explain is the first that is different:\npackage jinja2: 2.0 here, committed with {version}" in said
+    )
+
+
+@pytest.mark.slow(90)
+def test_a_clean_clone_is_identical(project):
+    use_this_environment(project)
+    (project.root / "mine.txt").write_text("mine")
+    done = project.run("make --silent verify")
+    assert (
+        summary(done).startswith("identical: ")
+        and "no part of what is verified: .venv, mine.txt" in done.stderr
+    )
+    kept = json.loads((project.root / "records/verify.json").read_text())
+    assert kept["runs"] == {
+        str(load_settings(project.root).threads): {"verdict": IDENTICAL, "stages": {}, "reasons": {}}
+    }
+    assert ".data/transactions" in kept["outputs"]["guard"]
+    assert str(project.root) not in json.dumps(kept)
+    assert not list(project.root.glob(".verify-*"))
+
+
+def test_runs_are_shown_side_by_side(tmp_path):
+    runs = {
+        "1": {"verdict": IDENTICAL, "stages": {}, "reasons": {}},
+        "2": {
+            "verdict": EQUAL,
+            "stages": {"judge": EQUAL},
+            "reasons": {"judge": ["plots/savings.png: it has other bytes"]},
+        },
+    }
+    outputs = {"guard": [".data/transactions"], "judge": ["plots/savings.png", "reports/judge.ipynb"]}
+    (tmp_path / "dvc.lock").write_text("")
+    (tmp_path / "benchmarks").mkdir()
+    kept = {
+        "data_version": "ab.dir",
+        "dvc_lock": hashlib.md5(b"").hexdigest(),
+        "outputs": outputs,
+        "runs": runs,
+    }
+    (tmp_path / "records/verify.json").write_text(json.dumps(kept))
+    page = runpy.run_path(ROOT / "docs/site/verified.py")["last_verification"](tmp_path)
+    assert page.startswith(
+        "It says: **identical** with one thread and **equal in figures** with 2 threads, for version `ab` of the data"
+    )
+    assert (
+        "| stage | outputs | one thread | 2 threads |\n|---|---|---|---|\n| guard | 1 | identical | identical |\n"
+        in page
+    )
+    assert "| judge | 2 | identical | equal in figures |" in page
+    assert page.endswith(
+        "With 2 threads, the first stage that is not identical is judge:\n\n- plots/savings.png: it has other bytes"
+    )
+
+
+def processes_in(folder: Path) -> list[str]: # process ids
+    "Find the processes that work in a folder, one that was removed included."
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            found += [process.name] if os.readlink(process / "cwd").startswith(str(folder)) else []
+        except OSError: # it has ended, or is another's
+            pass
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=["ctrl-c", "terminated"])
+def test_an_interruption_leaves_nothing_behind(project, sign):
+    use_this_environment(project)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    quiet = {
+        "stdout": subprocess.DEVNULL,
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    } # a shell's & ignores it
+    command = subprocess.Popen(["mlproj", "verify", "--clone"], cwd=project.root, env=environment, **quiet)
+    deadline = time.monotonic() + 300
+    while not list(project.root.glob(".verify-*/prepared/transactions.parquet")): # a stage is at work
+        assert command.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    command.send_signal(sign)
+    assert command.wait(180) != 0
+    assert not list(project.root.glob(".verify-*"))
+    while left := processes_in(project.root): # a kernel looks every second whether its parent is there
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    assert not list(project.root.glob(".verify-*"))
+
+
+# The matrix: the small world made anew, each time in another surrounding, with a model of every kind that learns.
+
+KINDS = ["nearest_neighbours", "random_forest", "isolation_forest", "xgboost"]
+SURROUNDINGS = {
+    "one thread": {"MLPROJ_ENGINE_THREADS": "1"},
+    "two threads": {"MLPROJ_ENGINE_THREADS": "2"},
+    "another time zone": {"TZ": "Asia/Kathmandu"},
+    "another hash seed": {"PYTHONHASHSEED": "4711"},
+}
+PROCESSORS = {
+    "linear algebra of a Nehalem": {"OPENBLAS_CORETYPE": "Nehalem"},
+    "linear algebra of a Prescott, arrays without vectors": {
+        "OPENBLAS_CORETYPE": "Prescott",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(processor_features),
+    },
+}
+
+
+def test_a_notebook_knows_no_time_zone_locale_or_hash_seed_from_outside(tmp_path, monkeypatch):
+    for name, value in {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "4711"}.items():
+        monkeypatch.setenv(name, value)
+    cell = "import locale, os, time\nprint(time.tzname, locale.setlocale(locale.LC_ALL, ''), os.environ['PYTHONHASHSEED'])"
+    source, report = tmp_path / "look.ipynb", tmp_path / "reports/look.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell, id="look")]), source)
+    run_notebook(source, {}, tmp_path, report, report)
+    assert nbformat.read(report, as_version=4).cells[-1].outputs[0].text == "('UTC', 'UTC') C.UTF-8 0\n"
+
+
+@pytest.fixture(scope="session")
+def every_kind(finished, tmp_path_factory, worker_id) -> Project:
+    "The small project with a model of every kind that learns, run by DVC and committed; the tests of the matrix clone it."
+    def make(project: Project) -> str:
+        copy_project(finished.root, project.root)
+        project.params(lambda params: params["compare"].update(models=[*MODELS, *KINDS]))
+        project.params(lambda params: params["audit"].update(model="xgboost"))
+        measured = project.root / "records/latency.json"
+        latency = json.loads(measured.read_text())
+        latency["logistic"]["one_p50_us"] = (
+            1e6 # too slow, so that the champion is of XGBoost, as that of the published world
+        )
+        measured.write_text(json.dumps(latency))
+        printed = project.make_results()
+        assert json.loads((project.root / "metrics/champion.json").read_text())["champion"] == "xgboost"
+        use_this_environment(project)
+        return printed
+
+    return share_project(tmp_path_factory, worker_id, "every_kind", make)
+
+
+def made_anew(
+    project: Project, place: Path, given: dict[str, str], command: str = "make --silent repro"
+) -> str: # the verdict
+    "Run everything in a clone, in other surroundings."
+    clone_commit(project.root, "HEAD", place)
+    Project(place).run(f"export {assigned(given)}; {command}" if given else command)
+    return compare_with_commit(project.root, place).verdict
+
+
+def assigned(given: dict[str, str]) -> str:
+    "Write environment variables as a shell has them."
+    return " ".join(f"{name}='{value}'" for name, value in given.items())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("given", SURROUNDINGS.values(), ids=list(SURROUNDINGS))
+def test_other_surroundings_give_identical_results(every_kind, tmp_path, given):
+    assert made_anew(every_kind, tmp_path / "another" / "folder", given) == IDENTICAL
+
+
+@pytest.mark.long
+def test_another_locale_gives_identical_results(every_kind, tmp_path):
+    if shutil.which("localedef") is None or not Path("/usr/share/i18n/locales/tr_TR").exists():
+        pytest.skip("there is nothing to make a locale of: on Debian, `apt-get install locales`")
+    (tmp_path / "locales").mkdir()
+    every_kind.run(f"localedef -i tr_TR -f UTF-8 {tmp_path}/locales/tr_TR.UTF-8")
+    given = {"LOCPATH": f"{tmp_path}/locales", "LC_ALL": "tr_TR.UTF-8"}
+    point = "import locale; print(locale.setlocale(locale.LC_ALL, ''), locale.localeconv()['decimal_point'])"
+    assert every_kind.run(f'{assigned(given)} python -c "{point}"').stdout == "tr_TR.UTF-8 ,\n"
+    assert made_anew(every_kind, tmp_path / "clone", given) == IDENTICAL
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("given", PROCESSORS.values(), ids=list(PROCESSORS))
+def test_another_processor_gives_equal_figures(every_kind, tmp_path, given):
+    assert made_anew(every_kind, tmp_path / "clone", given) in (IDENTICAL, EQUAL)
+
+
+@pytest.mark.long
+def test_another_user_gets_identical_results(every_kind):
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can be another user")
+    may_read = "--inh-caps +dac_read_search --ambient-caps +dac_read_search" # an interpreter that root keeps at home
+    nobody = f"setpriv --reuid 65534 --regid 65534 --clear-groups {may_read}"
+    with tempfile.TemporaryDirectory() as folder: # not in the folder of the tests, which is root's alone
+        os.chmod(folder, 0o755)
+        theirs = f"chown -R 65534:65534 {folder} && HOME={folder} {nobody} make --silent repro && chown -R 0:0 {folder}"
+        assert made_anew(every_kind, Path(folder) / "clone", {}, theirs) == IDENTICAL
+
+
+@pytest.mark.long
+def test_a_clone_with_another_version_of_a_package_is_different(project, tmp_path):
+    "As where a commit changed the lock, and not versions.json."
+    version, there = another_version(project, tmp_path)
+    use_this_environment(project)
+    said = project.run(f"export {there}; make --silent verify", fails=True).stdout
+    assert (
+        f"explain is the first that is different:\npackage jinja2: 2.0 here, committed with {version}" in said
+    )
+
+
+@pytest.mark.long
+def test_a_clone_that_differs_is_kept_and_named(project):
+    plant_a_random_cell(project, "features")
+    use_this_environment(project)
+    project.run("dvc repro")
+    commit(project)
+    said = project.run("make --silent verify", fails=True).stdout
+    assert "features is the first that is different:\nreports/features.ipynb: cell" in said
+    (kept,) = project.root.glob(".verify-*")
+    assert f"what was made is kept in {kept.name}" in said
+    (run,) = json.loads((project.root / "records/verify.json").read_text())["runs"].values()
+    assert run["verdict"] == DIFFERENT and run["stages"]["features"] == DIFFERENT
