@@ -123,9 +123,9 @@ STARTED = time.perf_counter()
 if __name__ == "__main__":
     say("Scoring one transaction, and many, by each trained model")
     times = rounded(latency.time_models())
-    write_json(ROOT / "benchmarks" / "latency.json", times)
+    write_json(ROOT / "records" / "latency.json", times)
     with tempfile.TemporaryDirectory(prefix="mlproj-bench-") as folder:
         results = run(Scale(), Path(folder))
     write_json(ROOT / "benchmarks" / "results.json", results)
     report.write(results, times, ROOT / "benchmarks")
-    say("Written: benchmarks/README.md, results.json, latency.json and two pictures")
+    say("Written: benchmarks/README.md, results.json and two pictures; records/latency.json")

@@ -1,4 +1,4 @@
-"""How long each model takes to score one transaction, and many: written to latency.json, from which the champion's policy reads."""
+"""How long each model takes to score one transaction, and many: written to records/latency.json, from which the champion's policy reads."""
 
 import sys
 import time

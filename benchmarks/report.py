@@ -159,7 +159,7 @@ def stores_table(results: dict) -> str:
 TEXT = """\
 # Benchmarks
 
-`make bench` measures speed and memory, and writes this page, `results.json`, `latency.json` and the pictures. What is below was measured on
+`make bench` measures speed and memory, and writes this page, `results.json`, the pictures and `records/latency.json`. What is below was measured on
 {processor}, {cores} cores, with Python {python}, {versions}.
 
 When it began, {load} programs were busy on the machine: more than half a program means that others were at work, and that times are too
@@ -204,7 +204,7 @@ cache on disk that were in memory.
 {latency}
 
 One thread; a prepared row, encoded already, from the call to the score. A booster is served by its export to ONNX, with XGBoost's own
-format beside it. `latency.json` holds these figures: the judge stage reads them when it names the champion.
+format beside it. `records/latency.json` holds these figures: the judge stage reads them when it names the champion.
 
 ## Online
 

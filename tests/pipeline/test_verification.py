@@ -319,7 +319,7 @@ def test_runs_are_shown_side_by_side(tmp_path):
     }
     outputs = {"guard": [".data/transactions"], "judge": ["plots/savings.png", "reports/judge.ipynb"]}
     (tmp_path / "dvc.lock").write_text("")
-    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "records").mkdir()
     kept = {
         "data_version": "ab.dir",
         "dvc_lock": hashlib.md5(b"").hexdigest(),

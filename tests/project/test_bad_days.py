@@ -23,7 +23,7 @@ from test_mistakes import MADE
 from mlproj.data.versions import hash_files, hash_folder, read_record
 from support import MODELS, ROOT, Project, copy_project
 
-ROWS = ROOT / "benchmarks" / "bad_days.json"
+ROWS = ROOT / "records" / "bad_days.json"
 STAGES = ["prepare", "features", "train@logistic", "backtest@logistic", "compare", "judge"]
 STAGES += ["finalize", "score", "explain", "audit", "model_card"]
 TRAINED = [*(f"train@{name}" for name in MODELS), f"backtest@{MODELS[0]}"]

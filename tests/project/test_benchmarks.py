@@ -15,7 +15,7 @@ from mlproj.pipeline.parameters import stage_parameters
 from support import ROOT
 
 RESULTS, LATENCY = (
-    json.loads((ROOT / "benchmarks" / f"{name}.json").read_text()) for name in ("results", "latency")
+    json.loads((ROOT / name).read_text()) for name in ("benchmarks/results.json", "records/latency.json")
 )
 
 
