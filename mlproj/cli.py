@@ -212,7 +212,7 @@ def write_back(
     table: Annotated[str, typer.Option(help="Table of the database; made when absent.")],
 ) -> None:
     "Write a model's predictions to a table of the database."
-    from mlproj.data.ingest import database
+    from mlproj.data import database
 
     check_name(model, "the command")
     folder = project_root() / "predictions"
@@ -279,7 +279,7 @@ def verify(
     The exit status is 0 when they are identical, 3 when they are equal in figures, and 1 when they are different or a mistake kept them
     from being compared.
     """
-    from mlproj.pipeline.stages import verification
+    from mlproj.pipeline import verification
 
     root = project_root()
     found, kept = _verify_clone(root) if clone else (verification.compare_with_commit(root, root), None)
@@ -292,7 +292,7 @@ def verify(
 
 
 def _verify_clone(root: Path) -> tuple:
-    from mlproj.pipeline.stages import verification
+    from mlproj.pipeline import verification
 
     if changed := verification.uncommitted(root):
         print(f"not committed, and so no part of what is verified: {', '.join(changed)}", file=sys.stderr)

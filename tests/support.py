@@ -24,6 +24,9 @@ ROOT = Path(__file__).parent.parent
 SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", radius=12)
 MODELS = ["logistic", "tree_depth_2"]
 
+# What a run of the whole pipeline makes.
+MADE = ("data", "prepared", "features", "models", "predictions", "reports", "spot_check", "metrics", "plots")
+
 LOOKS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
@@ -88,6 +91,14 @@ def copy_project(source: Path, target: Path) -> Project:
     "Copy a project with everything in it."
     shutil.copytree(source, target, symlinks=True)
     return Project(target)
+
+
+def message(done) -> str:
+    "The one sentence on stderr, from `mlproj: ` on."
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if line.startswith("mlproj: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 def share_project(

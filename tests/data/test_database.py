@@ -304,7 +304,7 @@ def test_tables_of_spark_with_hive(tmp_path, monkeypatch):
     monkeypatch.setenv("MLPROJ_ENGINE_SPARK_MASTER", "local[1]")
     code = f"""
 from pathlib import Path
-from mlproj.database import connect_database, take_snapshot
+from mlproj.data.database import connect_database, take_snapshot
 spark = connect_database()
 spark.raw_sql("CREATE DATABASE shop")
 spark.raw_sql("CREATE TABLE shop.purchases STORED AS PARQUET AS SELECT id AS number, id * 100 AS cents FROM range(20)")

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from test_mistakes import message
 
 from mlproj.core.tables import read_lineage, write_parquet
 from mlproj.data.simulator import simulate
@@ -33,7 +32,7 @@ from mlproj.evaluation.splits import prequential_folds, train_rows
 from mlproj.features.definition import parse_definition
 from mlproj.features.recompute import label_features, make_features, put_features
 from mlproj.pipeline.parameters import stage_parameters
-from support import MODELS, ROOT, SMALL
+from support import MODELS, ROOT, SMALL, message
 
 CARD, METRIC = "customer_id", "average_precision"
 

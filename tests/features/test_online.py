@@ -51,7 +51,8 @@ def endless(store: str) -> None:
 def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
     store = tmp_path / "events.sqlite"
     killed_after = random.Random(seed).randint(200, 1500)
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); from test_online import endless; endless({str(store)!r})"
+    here = [str(ROOT / "tests"), str(ROOT / "tests/features")]
+    code = f"import sys; sys.path[:0] = {here!r}; from test_online import endless; endless({str(store)!r})"
     acknowledged = []
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True

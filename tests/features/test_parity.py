@@ -4,13 +4,14 @@ from collections import deque
 from pathlib import Path
 
 import ibis
-import mlproj.batch
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import mlproj.features.aggregates
+import mlproj.features.batch
 from mlproj.core.checks import LARGEST
 from mlproj.core.engine import connect, connect_backend, query_batches
 from mlproj.core.tables import write_parquet

@@ -9,10 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import mlproj.batch
 import pytest
 from test_parity import CHOICES, assert_equal, by_batch, serve
 
+import mlproj.features.aggregates
+import mlproj.features.batch
 from mlproj.core.engine import connect_backend
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: `make spark`")

@@ -21,9 +21,9 @@ from support import ROOT, Project
 SEARCH = """
 import sys
 from pathlib import Path
-from mlproj.features import read_features
-from mlproj.pipeline import stage_parameters
-from mlproj.tuning import describe_search, tune
+from mlproj.features.table import read_features
+from mlproj.lifecycle.tuning import describe_search, tune
+from mlproj.pipeline.parameters import stage_parameters
 
 root = Path.cwd()
 section = stage_parameters(root, "tune") | {"stopping": {"days": 7, "patience": 5, "most_trees": 20}}

@@ -18,10 +18,9 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
-from test_mistakes import MADE
 
 from mlproj.data.versions import hash_files, hash_folder, read_record
-from support import MODELS, ROOT, Project, copy_project
+from support import MADE, MODELS, ROOT, Project, copy_project
 
 ROWS = ROOT / "records" / "bad_days.json"
 STAGES = ["prepare", "features", "train@logistic", "backtest@logistic", "compare", "judge"]
@@ -122,7 +121,7 @@ def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
     script = """if True:
         import os, signal, sys
         import pyarrow as pa
-        from mlproj.files import write_parquet
+        from mlproj.core.tables import write_parquet
 
         table = pa.table({"amount": range(2**18)})
 

@@ -8,7 +8,7 @@ from matplotlib.testing.compare import compare_images
 
 from support import ROOT
 
-sys.path.insert(0, str(ROOT / "docs"))
+sys.path.insert(0, str(ROOT / "docs/site"))
 
 from messages import messages  # noqa: E402
 from mlproj.evaluation.plots import save_figure  # noqa: E402

@@ -79,7 +79,7 @@ def test_running_and_saving_notebooks_changes_nothing_in_git(repository):
     assert repository.run("git diff").stdout == ""
 
 
-NAME = "nbs/api/00_settings.ipynb"
+NAME = "nbs/api/10_core/20_settings.ipynb"
 
 
 def change(repository: Project, place: int, text: str, output: str) -> None:

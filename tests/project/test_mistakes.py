@@ -4,8 +4,7 @@ import nbformat
 import pytest
 
 from mlproj.data.versions import hash_folder
-
-MADE = ("data", "prepared", "features", "models", "predictions", "reports", "spot_check", "metrics", "plots")
+from support import MADE, message
 
 
 @pytest.fixture
@@ -17,14 +16,6 @@ def kept(project):
     project.run("rm -rf reports/failed && dvc checkout --force")
     assert (project.root / "data.dvc").read_text() == record
     assert {name: hash_folder(project.root / name) for name in MADE} == before
-
-
-def message(done) -> str:
-    "The one sentence on stderr, from `mlproj: ` on."
-    assert "Traceback" not in done.stderr + done.stdout
-    lines = [line for line in done.stderr.splitlines() if line.startswith("mlproj: ")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 def test_a_parameter_that_the_notebook_lacks(kept):

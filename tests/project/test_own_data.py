@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
-from test_mistakes import message
 
-from support import Project
+from support import Project, message
 
 pytestmark = pytest.mark.long  # whole commands and stages on small files
 N_DAYS = 42
