@@ -15,18 +15,20 @@ from sklearn.metrics import roc_curve
 
 from ..core.checks import UserError
 from .bootstrap import draw_weights
+from .policy import Costs
 from mlproj.evaluation.savings import (
-    Costs,
-    Stream,
+    CardDays,
     choose_threshold,
+    judged_alerts,
     oracle_scores,
     row_values,
+    stopped_frauds,
     threshold_table,
 )
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #665f5386
 def threshold_tables(
-    rows: pd.DataFrame, # tested rows of all folds: fold, and what `Stream` needs
+    rows: pd.DataFrame, # tested rows of all folds: fold, and what `CardDays` needs
     scores: pd.DataFrame, # the same rows; one column a model
     folds: list[str], # of validation
     capacity: int, # cards that can be looked at each day
@@ -41,17 +43,13 @@ def threshold_tables(
         raise UserError(
             "no label is known in the folds of validation, on which thresholds are chosen: see backtest.n_validation_folds in params.yaml"
         )
-    streams = [Stream(rows[mask]) for mask in inside.values()]
-    return {
-        model: threshold_table(
-            streams, [scores[model].to_numpy()[mask] for mask in inside.values()], capacity
-        )
-        for model in scores
-    }
+    card_days = [CardDays(rows[mask]) for mask in inside.values()]
+    parts = {model: [scores[model].to_numpy()[mask] for mask in inside.values()] for model in scores}
+    return {model: threshold_table(card_days, part, capacity) for model, part in parts.items()}
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #7546bba6
 def decide(
-    rows: pd.DataFrame, # tested rows of the folds of test: fold, and what `Stream` needs
+    rows: pd.DataFrame, # tested rows of the folds of test: fold, and what `CardDays` needs
     scores: pd.DataFrame, # the same rows; one column a model
     thresholds: dict[str, float], # {model: threshold}
     costs: Costs,
@@ -64,12 +62,12 @@ def decide(
     ) # column by column
     for fold in sorted(rows.fold.unique()):
         inside = np.flatnonzero(rows.fold == fold)
-        stream = Stream(rows.iloc[inside])
+        card_days = CardDays(rows.iloc[inside])
         for column, (model, threshold) in enumerate(thresholds.items()):
-            alerts = stream.alerts(scores[model].to_numpy()[inside], threshold, costs.capacity)
-            values[inside, column] = row_values(stream, alerts, costs)
-            alerted[inside[stream.order[alerts]], column] = 1
-            saved[inside[stream.order], column] = stream.saved(alerts)
+            alerts = judged_alerts(card_days, scores[model].to_numpy()[inside], threshold, costs.capacity)
+            values[inside, column] = row_values(card_days, alerts, costs)
+            alerted[inside[card_days.order[alerts]], column] = 1
+            saved[inside[card_days.order], column] = stopped_frauds(card_days, alerts)
     names = list(thresholds)
     return tuple(
         pd.DataFrame(table, columns=names, index=rows.index)

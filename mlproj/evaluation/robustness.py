@@ -13,7 +13,8 @@ import pandas as pd
 
 from ..core.checks import UserError
 from .metrics import ranking_metrics
-from .savings import Costs, Stream, row_values
+from .policy import Costs
+from .savings import CardDays, judged_alerts, row_values
 from ..models.model import Model
 from ..models.recipe import TAKES_MISSING
 
@@ -131,11 +132,12 @@ def robustness(
             raise UserError(
                 f"there are no transactions to test robustness on ({name}): choose another baseline fold in params.yaml"
             )
-        score, stream = model.predict(rows), Stream(rows.assign(amount=rows.money))
-        values = row_values(stream, stream.alerts(score, threshold, costs.capacity), costs)
+        score, card_days = model.predict(rows), CardDays(rows.assign(amount=rows.money))
+        alerts = judged_alerts(card_days, score, threshold, costs.capacity)
+        values = row_values(card_days, alerts, costs)
         found[name] = {
             "average_precision": ranking_metrics(rows.is_fraud.to_numpy(), score)["average_precision"],
-            "net_savings_a_day": values.sum() / stream.n_days,
-            "frauds_lost_a_day": rows.money[rows.is_fraud == 1].sum() / stream.n_days,
+            "net_savings_a_day": values.sum() / card_days.n_days,
+            "frauds_lost_a_day": rows.money[rows.is_fraud == 1].sum() / card_days.n_days,
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("inputs")

@@ -1,12 +1,16 @@
 """Decisions are made in order of time: as a plain loop makes them, and without anything that comes later."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlproj.evaluation.savings import Costs, Stream, net_savings, oracle_scores
+from mlproj.evaluation.policy import Costs, live_alerts
+from mlproj.evaluation.savings import CardDays, judged_alerts, net_savings, oracle_scores
 
 COSTS = Costs(recovery=0.8, review=5.0, annoyance=10.0, capacity=3)
 
@@ -52,32 +56,47 @@ def plain_loop(
 @given(days())
 def test_decisions_are_those_of_a_plain_loop(case):
     rows, score = case
-    stream = Stream(rows)
-    alerts = stream.alerts(score, 0.5, COSTS.capacity)
+    card_days = CardDays(rows)
+    alerts = judged_alerts(card_days, score, 0.5, COSTS.capacity)
     expected, net = plain_loop(rows, score, 0.5, COSTS)
-    assert rows.transaction_id.to_numpy()[stream.order[alerts]].tolist() == expected
-    assert net_savings(stream, alerts, COSTS) == pytest.approx(net)
+    assert rows.transaction_id.to_numpy()[card_days.order[alerts]].tolist() == expected
+    assert net_savings(card_days, alerts, COSTS) == pytest.approx(net)
 
 
 @given(days(), st.integers(1, 3 * 24))
 def test_what_comes_later_changes_no_decision(case, hours):
     rows, score = case
     until = rows.timestamp < pd.Timestamp("2018-08-08", tz="UTC") + pd.Timedelta(hours=hours)
-    whole, part = Stream(rows), Stream(rows[until])
-    made = rows.transaction_id.to_numpy()[whole.order[whole.alerts(score, 0.5, COSTS.capacity)]]
-    then = rows[until].transaction_id.to_numpy()[part.order[part.alerts(score[until], 0.5, COSTS.capacity)]]
-    assert made[: len(then)].tolist() == then.tolist()
-    assert set(made[len(then):]) <= set(rows.transaction_id[~until])
+    whole, part = CardDays(rows), CardDays(rows[until])
+    chosen = whole.order[judged_alerts(whole, score, 0.5, COSTS.capacity)]
+    chosen_early = part.order[judged_alerts(part, score[until], 0.5, COSTS.capacity)]
+    alerts, early = rows.transaction_id.to_numpy()[chosen], rows[until].transaction_id.to_numpy()[chosen_early]
+    assert alerts[: len(early)].tolist() == early.tolist()
+    assert set(alerts[len(early):]) <= set(rows.transaction_id[~until])
 
 
 @given(days(), st.sampled_from([0.4, 0.5, 0.9]))
 def test_nobody_saves_more_than_all_that_is_lost(case, threshold):
     rows, score = case
     lost = rows.amount[rows.is_fraud == 1].sum()
-    stream = Stream(rows)
-    assert (
-        net_savings(stream, stream.alerts(score, threshold, COSTS.capacity), COSTS)
-        <= COSTS.recovery * lost + 1e-9
-    )
-    known = oracle_scores(rows, COSTS)
-    assert net_savings(stream, stream.alerts(known, 0.5, 1_000), COSTS) >= -1e-9
+    card_days, oracle = CardDays(rows), oracle_scores(rows, COSTS)
+    alerts = judged_alerts(card_days, score, threshold, COSTS.capacity)
+    assert net_savings(card_days, alerts, COSTS) <= COSTS.recovery * lost + 1e-9
+    assert net_savings(card_days, judged_alerts(card_days, oracle, 0.5, 1_000), COSTS) >= -1e-9
+
+
+@given(days())
+def test_without_frauds_the_judged_alerts_are_the_live_ones(case):
+    rows, score = case
+    card_days, nobody = CardDays(rows.assign(is_fraud=0)), np.zeros(len(rows), dtype=bool)
+    live = live_alerts(card_days.day, card_days.card, score[card_days.order], nobody, 0.5, COSTS.capacity)
+    assert live.tolist() == judged_alerts(card_days, score, 0.5, COSTS.capacity).tolist()
+
+
+HEAVY = "pandas pyarrow ibis duckdb sklearn scipy xgboost matplotlib typeguard torch"
+
+
+@pytest.mark.parametrize("module", ["policy", "probabilities"])
+def test_what_serves_is_imported_without_what_trains(module):
+    code = f"import sys, mlproj.evaluation.{module}; print(*(set(sys.modules) & set('{HEAVY}'.split())))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
