@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import ibis
 
 from ..core.checks import UserError
-from .contract import OWN, REQUIRED, TIMES, Source, convert_column
+from ..core.columns import IN_PREPARE, REQUIRED, TIMES
+from .contract import Source, convert_column
 from .profile import CARDS, FRAUD_WORDS, GENUINE_WORDS, OTHERS, Profile, name_words, role_fit
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c110ad52
@@ -195,7 +196,7 @@ def contract_name(
 ) -> str:
     "Turn a column's name into one of the contract that is nobody else's."
     name = re.sub(r"\W+", "_", profile.name.strip()).strip("_").lower() or "column"
-    return f"file_{name}" if name in {*REQUIRED, *TIMES, *OWN} or name[0].isdigit() else name
+    return f"file_{name}" if name in {*REQUIRED, *TIMES, *IN_PREPARE} or name[0].isdigit() else name
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #fa817496
 def propose_roles(

@@ -16,7 +16,7 @@ import nbformat
 import pytest
 from ruamel.yaml import YAML
 
-from mlproj.data.contract import REQUIRED
+from mlproj.core.columns import REQUIRED
 from mlproj.data.versions import hash_folder
 from mlproj.pipeline.dependencies import imported_modules, stage_imports
 from mlproj.pipeline.environment import pipeline_files, read_environment, stage_packages

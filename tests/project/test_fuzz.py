@@ -26,12 +26,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from mlproj.core.checks import LARGEST, UserError, read_yaml
+from mlproj.core.columns import REQUIRED
 from mlproj.core.engine import connect
 from mlproj.core.files import read_json, write_json
 from mlproj.core.settings import load_settings
 from mlproj.data.attributes import read_attributes
 from mlproj.data.contract import (
-    REQUIRED,
     Source,
     check_rejected,
     finish_transactions,
