@@ -8,6 +8,7 @@ __all__ = ['WRITE_REPORTS', 'SAME_BYTES', 'imported_modules', 'all_modules', 'im
 
 # %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #f8dee978
 import ast
+import functools
 import importlib.metadata
 import io
 import re
@@ -77,6 +78,7 @@ def imported_packages(
     return {_package_name(package) for top in tops for package in _distributions().get(top, [top])}
 
 
+@functools.cache # it looks at every installed file
 def _distributions() -> dict[str, list[str]]: # {module: packages}
     return importlib.metadata.packages_distributions() | {
         "ruamel": ["ruamel.yaml"]
