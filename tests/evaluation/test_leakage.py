@@ -17,16 +17,16 @@ from mlproj.evaluation.alarms import Alarm, alarm_metrics
 from mlproj.evaluation.backtest import backtest, count_training, fold_metrics
 from mlproj.evaluation.leakage import (
     assume_delay,
-    ceiling,
-    delay_figures,
-    judge,
-    label_delay,
-    one_feature_alone,
-    shared_rows,
-    shuffled_labels,
+    ceiling_alarm,
+    label_delay_alarm,
+    shuffled_labels_alarm,
+    single_feature_alarm,
     small_recipe,
-    time_travel,
-    unknown_labels,
+    time_travel_alarm,
+    train_and_test,
+    train_on_shuffled_labels,
+    train_with_delays,
+    training_row_alarms,
 )
 from mlproj.evaluation.splits import prequential_folds, train_rows
 from mlproj.features.definition import parse_definition
@@ -67,24 +67,22 @@ class Pipeline:
         return label_features(transactions, self.definition, lag)
 
     def shuffled(self, rows: pd.DataFrame, features) -> Alarm:
-        train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
+        train = partial(train_and_test, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         entities = self.definition.entities()
-        return shuffled_labels(
-            self.transactions, rows, self.fold, entities, features, train, n_permutations=6
-        )
+        args = self.transactions, rows, self.fold, entities, features, train
+        return shuffled_labels_alarm(train_on_shuffled_labels(*args, n_permutations=6))
 
     def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame, metric: str = METRIC) -> Alarm:
-        train = partial(judge, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
+        train = partial(train_and_test, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         tested = splits.test_rows(rows, self.fold, CARD)
-        figures = delay_figures(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
-        return label_delay(figures, 7, metric)
+        figures = train_with_delays(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
+        return label_delay_alarm(figures, 7, metric)
 
     def travelled(self, made: pd.DataFrame, features) -> Alarm:
         moment = self.transactions.timestamp
-        before = self.transactions.transaction_id[
-            moment.between(self.cut - pd.Timedelta(days=2), self.cut, "left")
-        ]
-        return time_travel(self.transactions, made[made.transaction_id.isin(before)], self.cut, features)
+        two_days = moment.between(self.cut - pd.Timedelta(days=2), self.cut, "left")
+        before = self.transactions.transaction_id[two_days]
+        return time_travel_alarm(self.transactions, made[made.transaction_id.isin(before)], self.cut, features)
 
     def trained(self, chosen: list[pd.Series]) -> list[dict]:
         "Count training rows as the backtest does, of rows that somebody else chose."
@@ -115,9 +113,8 @@ def test_all_alarms_are_silent_on_what_is_honest(honest):
     alarms = [
         honest.shuffled(honest.rows, honest.features),
         honest.delayed(honest.transactions, honest.rows),
-        one_feature_alone(honest.rows, honest.folds, honest.predictions, honest.inputs),
-        unknown_labels(honest.training),
-        shared_rows(honest.training),
+        single_feature_alarm(honest.rows, honest.folds, honest.predictions, honest.inputs),
+        *training_row_alarms(honest.training),
         honest.travelled(honest.made, partial(make_features, definition=honest.definition, attributes={})),
     ]
     assert {alarm.name: alarm.state for alarm in alarms} == {alarm.name: "silent" for alarm in alarms}
@@ -134,7 +131,7 @@ def test_a_rate_without_a_lag_holds_its_own_label(honest):
 
 def test_the_answer_under_another_name(honest):
     planted, inputs = honest.with_the_answer()
-    alarm = one_feature_alone(planted, honest.folds, honest.predict(planted, inputs), inputs)
+    alarm = single_feature_alarm(planted, honest.folds, honest.predict(planted, inputs), inputs)
     assert alarm.goes_off and alarm.about.startswith("dispute alone")
 
 
@@ -152,27 +149,28 @@ def test_training_without_regard_to_label_time(honest):
     chosen = [
         honest.rows.timestamp.between(fold.train_start, fold.test_start, "left") for fold in honest.folds
     ]
-    alarm = unknown_labels(honest.trained(chosen))
+    unknown, shared = training_row_alarms(honest.trained(chosen))
     waiting = [
         honest.rows.timestamp.between(fold.train_end, fold.test_start, "neither").sum()
         for fold in honest.folds
     ]
-    assert alarm.goes_off and alarm.number == sum(waiting)
-    assert not shared_rows(honest.trained(chosen)).goes_off
+    assert unknown.goes_off and unknown.number == sum(waiting)
+    assert not shared.goes_off
 
 
 def test_a_label_that_is_not_known_at_all(honest):
     trained = honest.rows[train_rows(honest.rows, honest.fold)]
     trained = trained.assign(label_time=trained.label_time.where(trained.index != trained.index[0]))
-    assert unknown_labels([count_training(trained, trained[:0], honest.fold)]).number == 1
+    unknown, _ = training_row_alarms([count_training(trained, trained[:0], honest.fold)])
+    assert unknown.number == 1
 
 
 def test_one_tested_row_in_training(honest):
     chosen = [train_rows(honest.rows, fold) for fold in honest.folds]
     tested = honest.predictions.transaction_id[honest.predictions.fold == honest.folds[0].name].iloc[5]
     chosen[0] = chosen[0] | (honest.rows.transaction_id == tested)
-    alarm = shared_rows(honest.trained(chosen))
-    assert alarm.goes_off and alarm.number == 1
+    _, shared = training_row_alarms(honest.trained(chosen))
+    assert shared.goes_off and shared.number == 1
 
 
 def usual_amount(transactions: pd.DataFrame) -> pd.DataFrame:
@@ -199,18 +197,17 @@ def test_a_champion_that_knows_the_answer_passes_a_ceiling(honest):
     highest = honest.highest(honest.predictions)
     planted, inputs = honest.with_the_answer()
     reached = [highest, honest.highest(honest.predict(planted, inputs))]
-    assert [ceiling({METRIC: value}, METRIC, {METRIC: highest + 0.02}).state for value in reached] == [
-        "silent",
-        "goes off",
-    ]
+    ceilings = {METRIC: highest + 0.02}
+    states = [ceiling_alarm({METRIC: value}, METRIC, ceilings).state for value in reached]
+    assert states == ["silent", "goes off"]
 
 
 def test_what_cannot_be_measured_is_said(honest):
     nothing = honest.rows.assign(is_fraud=0)
     states = [
         honest.delayed(honest.transactions, nothing).state,
-        one_feature_alone(nothing, honest.folds, honest.predictions, honest.inputs).state,
-        ceiling({METRIC: float("nan")}, METRIC, {METRIC: 0.79}).state,
+        single_feature_alarm(nothing, honest.folds, honest.predictions, honest.inputs).state,
+        ceiling_alarm({METRIC: float("nan")}, METRIC, {METRIC: 0.79}).state,
         honest.travelled(honest.made[:0], None).state,
     ]
     assert states == ["not applicable"] * 4
