@@ -12,28 +12,15 @@ export OMP_WAIT_POLICY := PASSIVE
 # uv leaves it to the first import to compile a module, and what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help repro models results explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock sbom licences
+.PHONY: help repro explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock sbom licences
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-# DVC runs stage after stage, each on one core for much of its time. Where any has to run at all, those that do not wait for each other go
-# two at a time, by --single-item, for two runs of DVC may not look at one stage at once; what is not named here, the last line runs.
 repro: $(READY) ## make the data, run the pipeline, print the comparison
 	@mlproj data
-	@test -d prepared && dvc status --quiet dvc.yaml || $(MAKE) --silent results
-	@dvc repro
+	@mlproj repro
 	@mlproj report
-
-SIDE_BY_SIDE := xargs -P 2 -L 1 dvc --wait-for-lock repro --single-item 2>&1 | sed -u '/^$$/d; /^To /d; /^Use /d; /^	/d'
-
-models: $(READY)
-	@dvc repro features
-	@set -o pipefail; dvc stage list --name-only | sed -n 's/^backtest@\(.*\)/train@\1 backtest@\1/p' | tac | $(SIDE_BY_SIDE)
-
-results: models
-	@set -o pipefail; printf '%s\n' 'judge finalize explain' 'compare audit' | $(SIDE_BY_SIDE)
-	@set -o pipefail; printf '%s\n' model_card score | $(SIDE_BY_SIDE)
 
 explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro` made
 	@git ls-files 'nbs/explore/*.ipynb' | xargs basename --multiple --suffix .ipynb | tac | xargs -P 2 -n 1 mlproj explore

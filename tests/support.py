@@ -75,9 +75,9 @@ class Project:
         assert (done.exit_code != 0) == fails, f"{command} exited {done.exit_code}:\n{done.output}"
         return done
 
-    def make_results(self) -> str: # what DVC printed
-        "Run what has to run, two stages at a time, in this environment."
-        return self.run("make --silent --old-file .venv/ready results && dvc repro").stdout
+    def make_results(self) -> str: # what was printed
+        "Run the stages that are stale, two at a time, in this environment."
+        return self.run("mlproj repro").stdout
 
     def params(self, change: Callable[[dict], None]) -> None:
         "Change params.yaml."
@@ -118,7 +118,7 @@ def share_project(
     return project
 
 
-def run_small_world(project: Project) -> str: # what DVC printed
+def run_small_world(project: Project) -> str: # what was printed
     "Copy this project, shrink it, and run it."
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -201,7 +201,7 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
         "../notes": False,
     }.items():
         add_model(project, name)
-        for command in ("dvc repro", "make --silent --old-file .venv/ready models"):
+        for command in ("dvc repro", "mlproj repro"):
             said = project.run(command, fails=True).stderr
             assert (
                 f"compare.models in params.yaml has the name {name!r}" in said or "is specified in" in said
