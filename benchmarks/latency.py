@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.process import ROOT, measure
 from mlproj.core.tables import read_lineage
-from mlproj.models.export import booster_to_onnx
+from mlproj.models.encoding import encode_inputs
+from mlproj.models.export import export_model
 from mlproj.models.model import Model, load_model
-from mlproj.models.preprocessing import encode_inputs
 
 ONE, MANY = 5_000, 50_000 # transactions that are scored one by one, and in a batch
 
@@ -21,8 +21,8 @@ def time_model(name: str) -> dict[str, dict]: # {kind of file: figures}
     model = load_model(ROOT / "models" / name, read_lineage(features)["definition"])
     table = pq.ParquetFile(features).read_row_group(0, columns=[item["name"] for item in model.features])
     inputs = encode_inputs(table.to_pandas()[:MANY], model.features, model.recipe)
-    ways = [model, booster_to_onnx(model)] if model.suffix == "ubj" else [model]
-    return {way.suffix: time_scores(way, inputs) for way in ways}
+    ways = filter(None, [model, export_model(model)])
+    return {way.format.suffix: time_scores(way, inputs) for way in ways}
 
 
 def time_scores(model: Model, inputs: np.ndarray) -> dict[str, float]:

@@ -15,8 +15,8 @@ from ..core.checks import UserError
 from .metrics import ranking_metrics
 from .policy import Costs
 from .savings import CardDays, judged_alerts, row_values
+from ..models.encoding import TAKES_MISSING
 from ..models.model import Model
-from ..models.recipe import TAKES_MISSING
 
 # %% ../../nbs/api/50_evaluation/80_robustness.ipynb #982a4901
 def make_groups(

@@ -38,8 +38,9 @@ from mlproj.evaluation.splits import (
     validation_folds,
 )
 from ..features.table import feature_columns
-from ..models.preprocessing import describe_inputs, encode_inputs
-from ..models.recipe import choose_inputs, make_estimator, thin_out
+from ..models.encoding import encode_inputs
+from ..models.preprocessing import fit_preprocessing
+from ..models.recipe import choose_inputs, make_estimator, undersample
 
 with warnings.catch_warnings(action="ignore"): # that widgets are not installed, which nothing here draws
     import optuna
@@ -168,8 +169,8 @@ def count_trees(
             f"early stopping has no frauds to learn or to judge from in the fold from {fold.name}: give the model more history_days, hold "
             "out other tune.stopping.days, or choose later folds under backtest in params.yaml"
         )
-    training, weights = thin_out(recipe, training)
-    described = describe_inputs(training, search.inputs)
+    training, weights = undersample(recipe, training)
+    described = fit_preprocessing(training, search.inputs)
     (inputs, answers), judged = (
         (encode_inputs(part, described, recipe), part.is_fraud.to_numpy(dtype="int64"))
         for part in (training, held_out)

@@ -11,7 +11,7 @@ import pytest
 
 from mlproj.core.checks import UserError
 from mlproj.core.tables import read_lineage, write_parquet
-from mlproj.models.export import booster_to_onnx
+from mlproj.models.export import to_onnx
 from mlproj.models.model import Model, fit_model, load_model
 from support import Project
 
@@ -114,16 +114,16 @@ def test_xgboost_takes_missing_values_and_others_name_the_column():
 def test_a_booster_scores_the_same_as_onnx(parameters):
     rows = shop()
     booster = fit(recipe("XGBClassifier", parameters), rows, ["country", "age", "amount"])
-    onnx = booster_to_onnx(booster)
+    exported = to_onnx(booster)
     everywhere = pd.concat(
         [rows, rows.assign(country="XX"), rows.assign(age=np.nan), rows.assign(amount=np.nan)]
     )
-    assert np.abs(onnx.predict(everywhere) - booster.predict(everywhere)).max() < 5e-6
+    assert np.abs(exported.predict(everywhere) - booster.predict(everywhere)).max() < 5e-6
 
 
 def test_a_categorical_booster_is_not_exported():
     with pytest.raises(UserError, match="train it without `categories: native`"):
-        booster_to_onnx(fit(recipe("XGBClassifier", **NATIVE), shop(), ["country", "amount"]))
+        to_onnx(fit(recipe("XGBClassifier", **NATIVE), shop(), ["country", "amount"]))
 
 
 def test_the_models_of_the_pipeline_score_features_of_their_definition_alone(finished):
