@@ -11,7 +11,6 @@ import re
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import Node, ScalarNode
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 # %% ../../nbs/api/10_core/10_checks.ipynb #aa9c07af
 class UserError(Exception):
@@ -78,6 +77,8 @@ def check_shape(
     where: str, # for the message, such as features.units in params.yaml
 ) -> None:
     "Raise `UserError` for a value of another shape."
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type # not needed by what serves
+
     try:
         check_type(value, shape, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     except TypeCheckError as error:

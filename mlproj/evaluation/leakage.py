@@ -24,7 +24,7 @@ from .alarms import Alarm, not_applicable
 from .backtest import fold_metrics
 from .bootstrap import WeightedRanking
 from .splits import Fold, train_rows
-from ..features.recompute import arrivals, put_features
+from ..features.recompute import available_at, replace_features
 from ..models.model import fit_model
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #3953925e
@@ -110,7 +110,7 @@ def train_on_shuffled_labels(
     computed = take_apart(features(side_by_side(worlds, entities)), transactions, len(worlds))
     figures = []
     for world, made_of_labels in zip(worlds, computed, strict=True):
-        changed = put_features(put_features(rows, world[["transaction_id", "is_fraud"]]), made_of_labels)
+        changed = replace_features(replace_features(rows, world[["transaction_id", "is_fraud"]]), made_of_labels)
         figures.append(train(changed[trained], changed[tested]))
     return pd.DataFrame([figure for figure in figures if figure is not None])
 
@@ -221,7 +221,7 @@ def train_with_delays(
     figures = {"pipeline": train(rows[train_rows(rows, fold)], rows[tested])}
     for delay in days:
         made_of_labels = features(assume_delay(transactions, delay), f"{delay}d" if delay else "1s")
-        assumed = put_features(assume_delay(rows, delay), made_of_labels)
+        assumed = replace_features(assume_delay(rows, delay), made_of_labels)
         later = fold.train_start + pd.Timedelta(days=fold.delay_days - delay)
         sooner = replace(fold, train_start=later, delay_days=delay)
         figures[delay] = train(assumed[train_rows(assumed, sooner)], assumed[tested])
@@ -288,7 +288,7 @@ def cut_transactions(
     moment: pd.Timestamp, # T, UTC
 ) -> pd.DataFrame: # as they were known at T
     "Remove the transactions and labels from T on."
-    early = transactions[arrivals(transactions) < moment]
+    early = transactions[available_at(transactions) < moment]
     known = early.label_time < moment
     return early.assign(is_fraud=early.is_fraud.where(known), label_time=early.label_time.where(known))
 

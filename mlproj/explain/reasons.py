@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from ..features.definition import Definition, Windows, parse_duration
+from ..features.definition import Definition, Duration, Windows
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #4a008c62
 SENTENCES = { # aggregate → what its value says
@@ -53,7 +53,7 @@ def _window_sentence(
         "who": _words(windows.entity),
         "column": _words(column),
         "span": _span(length, windows.lag),
-        "labels": _span(length, "0d"),
+        "labels": _span(length, Duration("0d")),
     }
     if _is_missing(value):
         return UNDEFINED[aggregate].format(**words)
@@ -77,13 +77,13 @@ def _words(name: str) -> str: # customer_id → customer
     return name.removesuffix("_id").replace("_", " ")
 
 
-def _span(length: str, lag: str) -> str: # 7d, 0d → the last 7 days
-    if parse_duration(lag):
+def _span(length: Duration, lag: Duration) -> str: # 7d, 0d → the last 7 days
+    if lag.microseconds:
         return f"the {_length(length)} that ended {_length(lag)} before"
     return f"the last {_length(length)}"
 
 
-def _length(text: str) -> str: # 7d → 7 days
+def _length(text: Duration) -> str: # 7d → 7 days
     number, unit = int("".join(filter(str.isdigit, text))), text.lstrip("0123456789")
     if (number, unit) == (1, "d"):
         number, unit = 24, "h" # the last day would be yesterday

@@ -17,7 +17,7 @@ import ibis.expr.operations as ops
 
 from ..core.checks import UserError
 from ..core.engine import materialise
-from .definition import SECOND, Definition, Windows, parse_duration
+from .definition import SECOND, Definition, Windows
 
 # %% ../../nbs/api/30_features/20_aggregates.ipynb #23d91512
 def rank_ties(
@@ -167,7 +167,7 @@ def find_frames(
     for windows in sets:
         for length in windows.lengths:
             totals[length] = list(dict.fromkeys([*totals.get(length, []), *total_names(windows)]))
-    return Frames(sets[0].entity, parse_duration(sets[0].lag), totals)
+    return Frames(sets[0].entity, sets[0].lag.microseconds, totals)
 
 
 def _name(total: tuple[str, str | None], length: str) -> str:
@@ -256,7 +256,7 @@ def _frame(
     frames: Frames, length: str, factor: int, without_itself: bool = False
 ) -> ibis.expr.builders.WindowBuilder:
     lag = frames.lag * factor
-    reach = lag + parse_duration(length) * factor
+    reach = lag + length.microseconds * factor
     until = max(lag, 1) if without_itself else lag
     return ibis.range_window(group_by=frames.entity, order_by="key", preceding=(reach - 1, until))
 
@@ -321,7 +321,7 @@ def ledger_totals(
         added = {_name((kind, column), length): SUMS[kind](rows, column) for kind, column in needed}
         entered = rows.select(entity, key=rows.key + frames.lag * factor, **added)
         left = entered.mutate(
-            key=entered.key + parse_duration(length) * factor, **{name: -entered[name] for name in added}
+            key=entered.key + length.microseconds * factor, **{name: -entered[name] for name in added}
         )
         columns = {name: value.type() for name, value in added.items()}
         balanced = balance(made.select(entity, "key", "transaction_id"), entity, [entered, left], columns)
@@ -338,7 +338,7 @@ def distinct_totals(
     entity, made = frames.entity, rows.filter(rows.transaction_id.notnull())
     entries, columns = [], {}
     for length, needed in frames.only({"distinct"}).items():
-        reach = (frames.lag + parse_duration(length)) * factor
+        reach = (frames.lag + length.microseconds) * factor
         for kind, column in needed:
             name, valued = _name((kind, column), length), made.filter(made[column].notnull())
             columns[name] = dt.int64
@@ -379,7 +379,7 @@ def finish(
     unit: int, # steps of the column in a unit
 ) -> ibis.Column: # null where undefined
     "Make a feature of its totals."
-    aggregate, column, lag = item["aggregate"], item.get("column"), parse_duration(windows.lag)
+    aggregate, column, lag = item["aggregate"], item.get("column"), windows.lag.microseconds
 
     def total(kind: str) -> ibis.Column:
         return rows[_name(("count", None) if (kind, column) == ("n", "amount") else (kind, column), length)]

@@ -37,7 +37,8 @@ from mlproj.features.definition import (
     SECOND,
     Definition,
     Windows,
-    parse_duration,
+    read_columns,
+    summed_columns,
     utc_offsets,
 )
 
@@ -182,7 +183,7 @@ def place_features(
     "Add what depends on customers, terminals and where they are."
     axes = {
         entity: [axis for axis in AXES if axis in attributes[entity].columns]
-        for entity in _located(definition)
+        for entity in definition.located()
     }
     for entity in axes:
         rows = join_attributes(engine, rows, attributes[entity], entity, axes[entity], f"at_{entity}_")
@@ -204,20 +205,13 @@ def place_features(
             position(line["place"]), [axis.lag().over(before) for axis in position(line["place"])]
         )
         speed = travelled / (elapsed.cast("float64") / SECOND).nullif(0)
-        recent = elapsed < parse_duration(line["within"])
+        recent = elapsed < line["within"].microseconds
         features[f"{line['entity']}_{line['place']}_speed_{line['within']}"] = ibis.ifelse(
             recent, speed, None
         )
     return rows.mutate(
         **{_slot(name): _filled(feature, definition.fill) for name, feature in features.items()}
     )
-
-# %% ../../nbs/api/30_features/30_batch.ipynb #8abf242a
-def _located(definition: Definition) -> list[str]: # entities whose coordinates are needed
-    named = [entity for pair in definition.distances for entity in pair] + [
-        line["place"] for line in definition.speeds
-    ]
-    return list(dict.fromkeys(named))
 
 # %% ../../nbs/api/30_features/30_batch.ipynb #3a8c576c
 TOGETHER = 8 # pairs of entity and lag in one expression
@@ -236,7 +230,7 @@ def batch_features(
     Raises `UserError` when the definition does not fit the transactions.
     """
     check_columns(transactions, definition, attributes)
-    extremes = find_extremes(transactions, definition.whole_numbers())
+    extremes = find_extremes(transactions, summed_columns(definition))
     check_extremes(extremes)
     plain, first = _plain_transactions(engine, transactions, definition)
     rows = plain
@@ -244,7 +238,7 @@ def batch_features(
     surveys = {entity: survey(engine, plain, definition, entity, extremes) for entity in entities}
     alike = {}
     for windows in definition.windows:
-        alike.setdefault((windows.entity, parse_duration(windows.lag)), []).append(windows)
+        alike.setdefault((windows.entity, windows.lag.microseconds), []).append(windows)
     for number, ((entity, _), sets) in enumerate(alike.items()):
         if number and number % TOGETHER == 0:
             rows = materialise(engine, rows)
@@ -272,7 +266,7 @@ def _plain_transactions(
             "made": made,
         }
     plain = materialise(
-        engine, transactions.select("transaction_id", *definition.columns(), label_at=label_at, **moments)
+        engine, transactions.select("transaction_id", *read_columns(definition), label_at=label_at, **moments)
     )
     first = plain.moment.min().to_pyarrow().as_py() or 0
     # Little travels with each row, for every window carries it along.
@@ -314,7 +308,7 @@ def check_columns(
     attributes: dict[str, ibis.Table],
 ) -> None:
     "Raise `UserError` unless a definition fits the tables."
-    for name in definition.columns():
+    for name in read_columns(definition):
         if name.lower() in IN_FEATURES:
             raise UserError(
                 f"features in params.yaml name the column {name!r}, as one of theirs is: call it otherwise in prepare.columns"
@@ -323,7 +317,7 @@ def check_columns(
             raise UserError(
                 f"features in params.yaml name the column {name!r}, which the prepared transactions lack"
             )
-    for name in definition.whole_numbers():
+    for name in summed_columns(definition):
         if not transactions[name].type().is_integer():
             raise UserError(
                 f"features in params.yaml sum up {name!r}, which is not a column of whole numbers"
@@ -354,4 +348,4 @@ def check_extremes(
 
 def _needed_attributes(definition: Definition) -> list[tuple[str, str]]:
     needed = [(line["entity"], column) for line in definition.attributes for column in line["columns"]]
-    return needed + [(entity, axis) for entity in _located(definition) for axis in AXES[:2]]
+    return needed + [(entity, axis) for entity in definition.located() for axis in AXES[:2]]

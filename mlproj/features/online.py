@@ -19,7 +19,7 @@ from fastcore.basics import patch
 
 from ..core.checks import LARGEST, UserError
 from ..core.tables import read_lineage
-from .definition import CALENDAR, SECOND, Definition, utc_offset
+from .definition import CALENDAR, SECOND, Definition, read_columns, summed_columns, utc_offset
 from .event_store import EventStore
 from .state import Places, WindowSet, as_float
 
@@ -51,8 +51,8 @@ class OnlineFeatures:
     ):
         "Start empty, or where the store left off."
         self.definition, self.names, self.horizon = definition, definition.feature_names(), definition.horizon
-        self.columns = [name for name in definition.columns() if name != "is_fraud"]
-        self.needed, self.whole = ["amount", *definition.entities()], ["amount", *definition.whole_numbers()]
+        self.columns = [name for name in read_columns(definition) if name != "is_fraud"]
+        self.needed, self.whole = ["amount", *definition.entities()], ["amount", *summed_columns(definition)]
         self.places = Places(definition, self.columns, attributes or {})
         self.lines = [WindowSet(windows, definition, self.columns) for windows in definition.windows]
         self.clock = (-(2**62), 0) # moment and id of the newest transaction

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .definition import AXES, SECOND, Definition, Windows, parse_duration
+from .definition import AXES, SECOND, Definition, Windows
 
 # %% ../../nbs/api/30_features/40_state.ipynb #395d850d
 class _Sums:
@@ -83,7 +83,7 @@ def _event_columns(windows: Windows) -> list[str]: # of an event's values, in th
 class _Window:
     "The events and labels of one length of time, and their totals."
     def __init__(self, windows: Windows, length: str, columns: list[str]):
-        self.length = parse_duration(length) # microseconds
+        self.length = length.microseconds # microseconds
         self.events, self.labels, self.frauds = deque(), deque(), deque()
         self.totals = {}
         for item in windows.aggregates:
@@ -125,7 +125,7 @@ class _Window:
 class _Track:
     "All windows of one entity, for one line of the definition."
     def __init__(self, windows: Windows):
-        self.lag = parse_duration(windows.lag)
+        self.lag = windows.lag.microseconds
         columns = _event_columns(windows)
         self.windows = [_Window(windows, length, columns) for length in windows.lengths]
         self.waiting, self.labels_waiting = deque(), deque()
@@ -213,7 +213,7 @@ def _finish(
     windows: Windows, item: dict, unit: int
 ) -> Callable: # (window, moment, the transaction's values) → feature
     aggregate, column = item["aggregate"], item.get("column")
-    inside = 0 if parse_duration(windows.lag) else 1 # whether the window holds the transaction itself
+    inside = 0 if windows.lag.microseconds else 1 # whether the window holds the transaction itself
     if aggregate in ("ratio", "zscore"):
         among = _ratio if aggregate == "ratio" else _zscore
         number = _event_columns(windows).index(column)
@@ -285,7 +285,7 @@ class Places:
         self.known = {entity: self._by_entity(table, entity) for entity, table in attributes.items()}
         # For each speed: the column of what moves, the place, how long ago (microseconds), and entity → (moment, position) of its newest.
         self.speeds = [
-            (columns.index(line["entity"]), line["place"], parse_duration(line["within"]), {})
+            (columns.index(line["entity"]), line["place"], line["within"].microseconds, {})
             for line in definition.speeds
         ]
 

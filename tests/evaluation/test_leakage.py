@@ -30,7 +30,7 @@ from mlproj.evaluation.leakage import (
 )
 from mlproj.evaluation.splits import prequential_folds, train_rows
 from mlproj.features.definition import parse_definition
-from mlproj.features.recompute import label_features, make_features, put_features
+from mlproj.features.recompute import label_features, make_features, replace_features
 from mlproj.pipeline.parameters import stage_parameters
 from support import MODELS, ROOT, SMALL, message
 
@@ -140,7 +140,7 @@ def test_the_answer_under_another_name(honest):
 def test_labels_that_are_known_too_early(honest, delay, lag, metric):
     early = assume_delay(honest.transactions, delay)
     alarm = honest.delayed(
-        early, put_features(assume_delay(honest.rows, delay), honest.features(early, lag)), metric
+        early, replace_features(assume_delay(honest.rows, delay), honest.features(early, lag)), metric
     )
     assert alarm.goes_off and alarm.number > alarm.limit
 

@@ -16,12 +16,12 @@ from mlproj.core.checks import LARGEST
 from mlproj.core.engine import connect, connect_backend, query_batches
 from mlproj.core.tables import write_parquet
 from mlproj.features.batch import batch_features
-from mlproj.features.definition import AGGREGATES, Definition, parse_definition, parse_duration
+from mlproj.features.definition import AGGREGATES, Definition, Duration, parse_definition
 from mlproj.features.online import OnlineFeatures
 from mlproj.pipeline.parameters import stage_parameters
 from support import ROOT
 
-DAY = parse_duration("1d")
+DAY = Duration("1d").microseconds
 START = 1_522_540_800_000_000  # 2018-04-01, microseconds since 1970
 
 
