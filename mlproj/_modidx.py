@@ -4,6 +4,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
   'syms': { 'mlproj.cli': { 'mlproj.cli._Group': ('api/cli.html#_group', 'mlproj/cli.py'),
                             'mlproj.cli._Group.invoke': ('api/cli.html#_group.invoke', 'mlproj/cli.py'),
                             'mlproj.cli._accept': ('api/cli.html#_accept', 'mlproj/cli.py'),
+                            'mlproj.cli._missing_package': ('api/cli.html#_missing_package', 'mlproj/cli.py'),
                             'mlproj.cli._shortage': ('api/cli.html#_shortage', 'mlproj/cli.py'),
                             'mlproj.cli._show': ('api/cli.html#_show', 'mlproj/cli.py'),
                             'mlproj.cli._stopped': ('api/cli.html#_stopped', 'mlproj/cli.py'),

@@ -9,6 +9,7 @@ __all__ = ['app', 'data', 'main', 'run', 'repro', 'environment', 'dependencies',
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
 import errno
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -29,6 +30,8 @@ class _Group(typer.core.TyperGroup):
             return super().invoke(context)
         except UserError as error:
             sentence = str(error)
+        except ModuleNotFoundError as error:
+            sentence = _missing_package(error)
         except (OSError, MemoryError, ImportError, RuntimeError) as error:
             sentence = _shortage(error)
         print(f"mlproj: {sentence}", file=sys.stderr)
@@ -42,6 +45,8 @@ def _shortage(error: Exception) -> str:
     ) # where memory is short, what they hold is in the way of the import
     try:
         from mlproj.pipeline.notebooks import explain_shortage
+    except ModuleNotFoundError: # without the extra train
+        raise error from None
     except (MemoryError, OSError, SystemError): # as Python words it where there is none at all
         return "memory did not suffice even to begin: give it more"
     if getattr(error, "errno", None) == errno.ENAMETOOLONG:
@@ -51,7 +56,24 @@ def _shortage(error: Exception) -> str:
         raise error
     return sentence
 
+# %% ../nbs/api/90_cli.ipynb #fdfa7255
+_DISTRIBUTIONS = {"ibis": "ibis-framework", "sklearn": "scikit-learn"} # named otherwise than what they install
 
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    "Say which extra brings the package that is missing, in one sentence; raises the error again where none does."
+    from importlib.metadata import requires
+
+    package = (error.name or "").partition(".")[0]
+    distribution = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
+    for requirement in requires("mlproj"):
+        brings = re.match(rf"{re.escape(distribution)}\b(?![.-]).* extra == ['\"](\w+)", requirement)
+        if brings and package != "mlproj":
+            extra = brings[1]
+            return f"{package} is not installed: this command needs the extra {extra}, pip install 'mlproj[{extra}]'"
+    raise error
+
+# %% ../nbs/api/90_cli.ipynb #6dc3350c
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,

@@ -1,15 +1,9 @@
 """What the files of the project promise each other."""
 
-import ast
 import copy
-import importlib.metadata
 import json
 import re
-import shutil
 import subprocess
-import sys
-import tomllib
-import venv
 from pathlib import Path
 
 import nbformat
@@ -205,74 +199,12 @@ def test_the_lock_holds_names_versions_and_hashes_alone():
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
 
 
-def test_every_package_that_is_imported_is_declared():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]
-    declared = {
-        re.split(r"[\[<=]", name)[0]
-        for name in [*project["dependencies"], *optional["spark"], *optional["sequence"]]
-    }
-    packages, looked_at = importlib.metadata.packages_distributions(), set()
-    for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
-            for top in {name.split(".")[0] for name in names} - {"mlproj", *sys.stdlib_module_names}:
-                assert declared & {name.lower().replace("_", "-") for name in packages.get(top, [top])}, (
-                    f"{path} imports {top}"
-                )
-                looked_at.add(top)
-    assert len(looked_at) > 20
-
-
 def test_the_readme_is_made_from_the_index():
     made = subprocess.run(
         ["make", "--silent", "readme-text"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert made.stdout == (ROOT / "README.md").read_text(), (
         "README.md differs from nbs/index.ipynb: run `make readme`"
-    )
-
-
-@pytest.mark.slow
-def test_the_wheel_installs_and_imports_in_a_clean_environment(tmp_path):
-    source = tmp_path / "source"
-    source.mkdir()
-    shutil.copytree(ROOT / "mlproj", source / "mlproj", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("mlproj-*.whl")
-    clean = tmp_path / "clean"
-    venv.create(clean, with_pip=False)
-    (packages,) = clean.glob("lib/python*/site-packages")
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        clean / "bin/python",
-        "install",
-        "--no-index",
-        "--no-deps",
-        wheel,
-    ]
-    subprocess.run(install, check=True, capture_output=True)
-    # The packages that it needs come from this environment; this project, installed there by a path file of its own, does not.
-    (packages / "needs.pth").write_text(str(Path(pytest.__file__).parent.parent))
-    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODULES]
-    assert len(modules) > 55
-    code = f"import {', '.join(modules)}; print(mlproj.__file__)"
-    done = subprocess.run(
-        [clean / "bin/python", "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert done.stdout.startswith(str(packages))
-    assert (
-        "run"
-        in subprocess.run(
-            [clean / "bin/mlproj", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
-        ).stdout
     )
 
 
