@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY := PASSIVE
 # uv leaves it to the first import to compile a module, and what it compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help repro explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text lock sbom licences
+.PHONY: help repro explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text house counts lock sbom licences
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,19 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-long: repro explore docs .venv/spark ## run all other tests, for two hours, and write down what they found
-	@pytest -m "slow or long or site" --junitxml=.venv/checks.xml; status=$$?; python tests/record.py .venv/checks.xml; exit $$status
+# Each part takes less than an hour on two cores. A folder of tests that is named in no other part belongs to the library.
+PARTS := library pipeline project site
+PART := $(PARTS)
+TESTS_library := tests --ignore=tests/pipeline --ignore=tests/project
+TESTS_pipeline := tests/pipeline
+TESTS_project := tests/project --ignore=tests/project/test_site.py
+TESTS_site := tests/project/test_site.py
+RUN_part = pytest -m "slow or long or site" --junitxml=.venv/checks-$(part).xml $(TESTS_$(part)) || status=1; \
+	python tests/record.py .venv/checks-$(part).xml || status=1;
+
+long: repro $(if $(filter pipeline,$(PART)),explore) docs .venv/spark ## run all other tests, or one PART of them (library, pipeline, project, site), and write down what they found
+	@$(if $(filter-out $(PARTS),$(PART)),echo "PART is one of: $(PARTS)" >&2; exit 2)
+	@status=0; $(foreach part,$(PART),$(RUN_part)) exit $$status
 
 verify: $(READY) ## make everything anew in a clean clone of the last commit, and compare each output
 	@mlproj verify --clone || [ $$? -eq 3 ] # equal in figures
@@ -82,6 +93,12 @@ readme: $(READY) ## remake README.md from nbs/index.ipynb
 readme-text: $(READY)
 	@set -o pipefail; jupyter nbconvert --execute --to markdown --no-input --stdout --log-level ERROR nbs/index.ipynb \
 		| sed -E 's@\]\((api|explore|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
+
+house: $(READY) ## draw the sub-packages and what they import, docs/guide/house.svg
+	@python docs/site/house.py
+
+counts: $(READY) ## print how long cells, lines, notebooks and modules are
+	@python .ci/counts.py
 
 # The versions for Python 3.11 first, then the same ones for every later Python and system: uv would otherwise choose by Python.
 # Left out: NCCL, half a gigabyte for several GPUs at once; rfc3987-syntax, a second at every start for checks that nothing here needs.

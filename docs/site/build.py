@@ -27,7 +27,7 @@ FILLED = {
     "% last verification %": last_verification,
     "% last checks %": last_checks,
 }
-PICTURES = ["docs/guide/*.png", "plots/*.png", "benchmarks/*.png"]
+PICTURES = ["docs/guide/*.png", "docs/guide/*.svg", "plots/*.png", "benchmarks/*.png"]
 
 
 def front_page(root: Path) -> nbformat.NotebookNode:

@@ -33,7 +33,7 @@ def page_of(
         return f"pipeline/{Path(path).stem}.md"
     if path.startswith(("nbs/", "docs/")):
         return path.split("/", 1)[1]
-    return path if path.endswith(".png") else None
+    return path if path.endswith((".png", ".svg")) else None
 
 
 def relink(

@@ -103,9 +103,11 @@ def package(chapter: list[Module]) -> str: # such as features
 
 def write_chapter(chapter: list[Module], site: Path) -> None:
     "Write a sub-package's page: its modules, each with what it promises."
-    lines = [f"- [{stem(module)}]({stem(module)}.ipynb): {module.promise}" for module in chapter]
-    contents = ["```{toctree}", ":hidden:", *map(stem, chapter), "```"]
-    text = [f"# {package(chapter)}", "", *lines, "", *name_table(chapter, ""), *contents, ""]
+    text = [f"# {package(chapter)}", ""]
+    for module in chapter:
+        text += [f"## [{stem(module)}]({stem(module)}.ipynb)", "", module.promise, ""]
+        text += ["| name | what it is |", "|---|---|", *(name_row(module, name) for name in module.names), ""]
+    text += ["```{toctree}", ":hidden:", *map(stem, chapter), "```", ""]
     (site / Path(chapter[0].page).parent / "index.md").write_text("\n".join(text))
 
 
@@ -118,11 +120,12 @@ def name_table(modules: list[Module], folder: str) -> list[str]: # Markdown
     rows = []
     for module in modules:
         here = f"[{stem(module)}]({folder}{stem(module)}.ipynb)"
-        rows += [
-            f"| {here} | {{py:obj}}`{name} <mlproj.{module.name}.{name}>` | {module.summary(name)} |"
-            for name in module.names
-        ]
+        rows += [f"| {here} {name_row(module, name)}" for name in module.names]
     return ["| module | name | what it is |", "|---|---|---|", *rows, ""]
+
+
+def name_row(module: Module, name: str) -> str: # Markdown
+    return f"| {{py:obj}}`{name} <mlproj.{module.name}.{name}>` | {module.summary(name)} |"
 
 
 def module_page(

@@ -42,11 +42,13 @@ def last_checks(root: Path) -> str: # Markdown
     path = root / "records/checks.json"
     if not path.exists():
         return "It has not been run yet."
+    head = "| tests | passed | failed | skipped | seconds | commit | date |"
     rows = [
-        f"| `{name}` | {found['passed']} | {found['failed']} | {found['skipped']} | {found['seconds']:,} |"
+        f"| `{name}` | {found['passed']} | {found['failed']} | {found['skipped']} | {found['seconds']:,} | "
+        f"{found.get('commit', '–')} | {found.get('date', '–')} |"
         for name, found in json.loads(path.read_text()).items()
     ]
-    return "\n".join(["| tests | passed | failed | skipped | seconds |", "|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
 
 
 def list_bad_days(root: Path) -> str: # Markdown
