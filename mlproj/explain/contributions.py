@@ -44,7 +44,8 @@ def contributions(
     if not model.has_contributions:
         able = " and ".join(name for name, form in FORMATS.items() if form.contributions)
         raise UserError(
-            f"a model of {model.recipe['estimator']} does not say what each input contributes to a score: {able} do"
+            f"a model of {model.recipe['estimator']} does not say what each input contributes to a score: "
+            f"{able} do"
         )
     inputs = encode_inputs(rows, model.features, model.recipe)
     parts = model.format.contributions(model.content, inputs)

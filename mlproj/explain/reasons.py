@@ -26,14 +26,19 @@ SENTENCES = { # aggregate → what its value says
     "min": "This {who}'s smallest {column} in {span} is {value:,.2f}.",
     "max": "This {who}'s largest {column} in {span} is {value:,.2f}.",
     "ratio": "The {column}, {own:,.2f}, is {value:,.1f} times this {who}'s mean of {span}.",
-    "zscore": "The {column}, {own:,.2f}, is {size:,.1f} standard deviations {side} this {who}'s mean of {span}.",
+    "zscore": (
+        "The {column}, {own:,.2f}, is {size:,.1f} standard deviations {side} this {who}'s mean of {span}."
+    ),
     "distinct": "This {who} has {value:,.0f} different values of {column} in {span}.",
-    "rate": "Of this {who}'s transactions whose labels came in over {labels}, {share:.3g}\u00a0% were frauds.",
+    "rate": (
+        "Of this {who}'s transactions whose labels came in over {labels}, {share:.3g}\u00a0% were frauds."
+    ),
     "since_first": "The first fraud of this {who} that became known in {labels} did so {time} ago.",
     "since_last": "The last fraud of this {who} became known {time} ago.",
 }
 TOO_FEW = (
-    "This {who} has too few transactions in {span}, or all of the same {column}, to say how unusual the {column} is."
+    "This {who} has too few transactions in {span}, or all of the same {column}, to say how unusual the "
+    "{column} is."
 )
 NONE_KNOWN = "No fraud of this {who} became known in {labels}."
 UNDEFINED = { # aggregate → the sentence where it has no value
@@ -117,7 +122,7 @@ def plain_value(
     return value if isinstance(value, str) else f"{value:,.6g}"
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #cdc0de63
-def _window_features(definition: Definition) -> dict[str, tuple]: # feature → its windows, length and aggregate
+def _window_features(definition: Definition) -> dict[str, tuple]: # feature → windows, length, aggregate
     return {
         name: (windows, length, item)
         for windows in definition.windows
@@ -137,7 +142,7 @@ def _attribute_features(definition: Definition) -> dict[str, str]: # feature →
 
 def sentence(
     name: str, # of a feature
-    row: Mapping, # one transaction: feature → value, with `amount` and the columns that ratios and z-scores are of
+    row: Mapping, # one transaction: feature → value, `amount` and columns of ratios and z-scores among them
     definition: Definition,
 ) -> str:
     "Say a feature's value in words."

@@ -111,7 +111,8 @@ PAGE = """<!DOCTYPE html>
 <th class="write">Verdict</th><th class="write">Note</th></tr></thead>
 <tbody>
 {% for row in rows %}<tr>
-<td><dl>{% for name, value in row.details.items() %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl></td>
+<td><dl>{% for name, value in row.details.items() %}\
+<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl></td>
 <td><div class="score">{{ row.score }}</div><div class="group {{ row.group }}">{{ row.group }}</div></td>
 <td><ol>{% for reason in row.reasons %}<li>{{ reason }}</li>{% endfor %}</ol></td>
 <td class="write" data-label="Verdict"></td>
@@ -160,9 +161,9 @@ def write_spot_check(
     write_csv(table, folder / "transactions.csv")
     write_csv(chosen[["transaction_id", "is_fraud"]], folder / "labels.csv")
     introduction = (
-        f"{len(chosen)} transactions. Is each a fraud, and are the reasons good ones? Write verdict and note into "
-        "transactions.csv, which has the same rows. Reasons: what moved the score most, and what the odds of fraud were "
-        "multiplied by; times in UTC."
+        f"{len(chosen)} transactions. Is each a fraud, and are the reasons good ones? Write verdict and note "
+        "into transactions.csv, which has the same rows. Reasons: what moved the score most, and what the odds "
+        "of fraud were multiplied by; times in UTC."
     )
     shown = details.assign(amount=details.amount.map("{:,.2f}".format))
     write_page(shown, chosen, reasons, title, introduction, folder / "transactions.html")

@@ -52,8 +52,8 @@ def encode_numbers(
     name = max(n_missing, key=n_missing.get, default=None)
     if estimator not in TAKES_MISSING and n_missing.get(name):
         raise UserError(
-            f"the feature {name} is missing in {n_missing[name]} of {n_rows} rows, which {estimator} cannot take: "
-            "give features a number as `fill` in params.yaml, or choose XGBClassifier"
+            f"the feature {name} is missing in {n_missing[name]} of {n_rows} rows, which {estimator} cannot "
+            "take: give features a number as `fill` in params.yaml, or choose XGBClassifier"
         )
     return numbers.T
 
@@ -75,9 +75,9 @@ def encode_category(
         return np.where(codes < 0, np.nan, codes)[:, None]
     if len(categories) > MOST_CATEGORIES:
         raise UserError(
-            f"the feature {described['name']} has {len(categories)} categories, more than the {MOST_CATEGORIES} that "
-            "one-hot takes: leave it out of the model's inputs, or give an XGBClassifier `categories: native` in "
-            "params.yaml"
+            f"the feature {described['name']} has {len(categories)} categories, more than the "
+            f"{MOST_CATEGORIES} that one-hot takes: leave it out of the model's inputs, or give an XGBClassifier "
+            "`categories: native` in params.yaml"
         )
     return (codes[:, None] == np.arange(len(categories))).astype("float64")
 
@@ -86,10 +86,11 @@ def encode_inputs(
     columns: Mapping[str, np.ndarray], # input → (n_rows,) values; a table of pandas is such a mapping
     described: list[dict], # from `fit_preprocessing`
     recipe: dict, # says which estimator takes the inputs, and whether it splits by category
-) -> np.ndarray: # (n_rows, n_columns): the numeric inputs, then a number or columns for each categorical input
+) -> np.ndarray: # (n_rows, n_columns): the numeric inputs, then the categorical ones
     """Turn named columns into what an estimator takes.
 
-    Raises `UserError` for missing numbers that the estimator cannot take, and for an input of too many categories for one-hot.
+    Raises `UserError` for infinite numbers, for missing numbers that the estimator cannot take, and for an
+    input of too many categories for one-hot.
     """
     n_rows = len(columns[described[0]["name"]])
     numeric = [item for item in described if item["kind"] == "numeric"]

@@ -23,13 +23,14 @@ def to_onnx(
 ) -> Model: # the same model as ONNX; its inputs are encoded as before
     """Turn a model into ONNX.
 
-    Raises `UserError` for an estimator whose file cannot be exported, and for a booster of a kind that ONNX does not have.
+    Raises `UserError` for an estimator whose file cannot be exported, and for a booster of a kind that ONNX
+    does not have.
     """
     if model.format.to_onnx is None:
         exportable = " and ".join(name for name, form in FORMATS.items() if form.to_onnx)
         raise UserError(
-            f"a model of {model.recipe['estimator']} is kept as {model.format.suffix}: only {exportable} is exported "
-            "to ONNX"
+            f"a model of {model.recipe['estimator']} is kept as {model.format.suffix}: only {exportable} is "
+            "exported to ONNX"
         )
     return replace(model, format=ONNX, content=model.format.to_onnx(model.content))
 
@@ -50,8 +51,8 @@ def compare_scores(
     changed = 0 if threshold is None else int(((own >= threshold) != (exported >= threshold)).sum())
     if apart > MOST_APART or changed:
         raise UserError(
-            f"the exported model's scores differ by up to {apart:.2g} from its own, and {changed} decisions with "
-            "them: do not use it"
+            f"the exported model's scores differ by up to {apart:.2g} from its own, and {changed} decisions "
+            "with them: do not use it"
         )
     return {"rows": len(own), "largest_difference": round(apart, 9), "decisions_changed": changed}
 

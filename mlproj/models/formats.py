@@ -48,8 +48,8 @@ def neighbours_content(
     """
     if estimator.effective_metric_ != "euclidean":
         raise UserError(
-            f"a recipe of KNeighborsClassifier in params.yaml asks for the distance {estimator.effective_metric_}, "
-            "which its file cannot hold: leave metric and p out, for the Euclidean one"
+            "a recipe of KNeighborsClassifier in params.yaml asks for the distance "
+            f"{estimator.effective_metric_}, which its file cannot hold: leave metric and p out, for the Euclidean one"
         )
     points = np.asarray(estimator._fit_X, dtype="float32")
     columns = {f"x{i}": points[:, i] for i in range(points.shape[1])}

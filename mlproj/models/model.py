@@ -63,8 +63,8 @@ def fit_model(
 ) -> Model:
     """Fit a model to rows whose labels are known. The rows are the caller's choice.
 
-    Raises `UserError` for inputs that are the answer or that the estimator cannot take, for rows of one class alone, and for
-    parameters that the estimator refuses.
+    Raises `UserError` for inputs that are the answer or that the estimator cannot take, for rows of one class
+    alone, and for parameters that the estimator refuses.
     """
     if forbidden := NEVER_MODEL_INPUTS.intersection(features):
         raise UserError(f"{', '.join(sorted(forbidden))} can never be an input of a model")
@@ -100,9 +100,8 @@ def _fit(estimator: BaseEstimator, inputs: np.ndarray, is_fraud: np.ndarray, wei
     try:
         estimator.fit(inputs, is_fraud, **weights)
     except (InvalidParameterError, XGBoostError) as error:
-        raise UserError(
-            f"params.yaml gives {type(estimator).__name__} a value that it refuses: {str(error).splitlines()[0]}"
-        ) from None
+        name, reason = type(estimator).__name__, str(error).splitlines()[0]
+        raise UserError(f"params.yaml gives {name} a value that it refuses: {reason}") from None
 
 # %% ../../nbs/api/40_models/50_model.ipynb #d9498c73
 def save_model(
@@ -140,7 +139,8 @@ def _check_sums(folder: Path) -> None:
         lines = sorted(set(present.splitlines()).symmetric_difference(saved.splitlines()))
         name = lines[0][66:].decode(errors="replace") if lines else "SHA256SUMS"
         raise UserError(
-            f"{folder.name}/{name} is damaged or was changed: `dvc checkout --force` brings the saved one back"
+            f"{folder.name}/{name} is damaged or was changed: `dvc checkout --force` brings the saved one "
+            "back"
         )
 
 # %% ../../nbs/api/40_models/50_model.ipynb #2043a79d
@@ -150,8 +150,8 @@ def load_model(
 ) -> Model:
     """Read a model's folder.
 
-    Raises `UserError` when the folder does not hold the files that were saved, and when the features are of another definition than
-    the model's.
+    Raises `UserError` when the folder does not hold the files that were saved, and when the features are of
+    another definition than the model's.
     """
     folder = Path(folder)
     _check_sums(folder)
@@ -161,14 +161,15 @@ def load_model(
     check_shape(meta.get("recipe"), dict[str, object], f"recipe in {folder.name}/meta.json")
     if schema["definition"] != definition:
         raise UserError(
-            f"the model {folder.name} was fitted on features of definition {schema['definition']}, and these are of "
-            f"{definition}, which it cannot score: `dvc repro` makes both from the features section of params.yaml"
+            f"the model {folder.name} was fitted on features of definition {schema['definition']}, and these "
+            f"are of {definition}, which it cannot score: `dvc repro` makes both from the features section of "
+            "params.yaml"
         )
     try:
         form = FORMATS[meta["recipe"]["estimator"]]
         content = (folder / f"model.{form.suffix}").read_bytes()
         return Model(meta["recipe"], schema["features"], definition, form, content)
-    except Exception as error: # the sums are right and the file is still no model; each format has its own errors
+    except Exception as error: # the sums are right, but this is no model; each format has its own errors
         raise UserError(
             f"the model {folder.name} cannot be read: {' '.join(str(error).split())[:300]}"
         ) from None

@@ -41,7 +41,7 @@ def fit_scale(
 def fit_preprocessing(
     rows: pd.DataFrame, # training rows, with the inputs as columns
     features: list[str], # inputs, in order
-) -> list[dict]: # for each input: name and kind; mean and scale of a numeric one, categories of a categorical one
+) -> list[dict]: # for each input: name, kind; mean and scale, or categories
     """Describe a model's inputs as they are in the training rows.
 
     Raises `UserError` for a column of neither numbers nor text, and for infinite numbers.

@@ -40,13 +40,16 @@ ESTIMATORS = {
 def check_recipe(
     recipe: dict, # as in params.yaml
 ) -> None:
-    "Raise `UserError` for a recipe with a key that is missing or unknown, or with categories that its estimator cannot split by."
+    """Check the keys of a recipe, and how it takes categories.
+
+    Raises `UserError` for a missing or unknown key, and for categories that the estimator cannot split by.
+    """
     check_shape(recipe, dict[str, object], "a recipe in params.yaml")
     may_have = {"categories", "inputs", "history_days", "genuine_share"}
     if not {"estimator", "parameters"} <= set(recipe) <= {"estimator", "parameters", *may_have}:
         raise UserError(
-            f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may have "
-            "categories, inputs, history_days and genuine_share"
+            f"a recipe in params.yaml has {', '.join(recipe)}: it needs estimator and parameters, and may "
+            "have categories, inputs, history_days and genuine_share"
         )
     name, parameters = recipe["estimator"], recipe["parameters"]
     check_shape(name, str, "the estimator of a recipe in params.yaml")
@@ -58,13 +61,13 @@ def check_recipe(
 def _check_categories(categories: str, estimator: str, tree_method: str) -> None:
     if categories != "native":
         raise UserError(
-            f"a recipe in params.yaml has categories: {categories}, which can only be native: leave the line out for "
-            "one-hot"
+            f"a recipe in params.yaml has categories: {categories}, which can only be native: leave the line "
+            "out for one-hot"
         )
     if estimator != "XGBClassifier" or tree_method not in ("hist", "approx"):
         raise UserError(
-            f"a recipe of {estimator} in params.yaml has categories: native, which XGBClassifier alone can, with "
-            "tree_method hist or approx: leave the line out for one-hot"
+            f"a recipe of {estimator} in params.yaml has categories: native, which XGBClassifier alone can, "
+            "with tree_method hist or approx: leave the line out for one-hot"
         )
 
 # %% ../../nbs/api/40_models/20_recipe.ipynb #3b85f2c2
@@ -95,7 +98,7 @@ def choose_inputs(
     groups: dict[str, list[str] | None], # train.inputs: name → features, none for all
     features: list[str], # all there are, in order
 ) -> list[str]: # what the model takes, in order
-    """List a model's inputs: those that a rule has limits for, those of the group that a recipe names, or all features.
+    """List a model's inputs: of a rule, the inputs of its limits; else the group of the recipe, or all features.
 
     Raises `UserError` for a group that there is not, and for one that names a feature that there is not.
     """
@@ -150,7 +153,8 @@ def undersample(
         )
     if not has_fit_parameter(ESTIMATORS[name], "sample_weight"):
         raise UserError(
-            f"a recipe of {name} in params.yaml has genuine_share, but {name} cannot weigh rows: leave the line out"
+            f"a recipe of {name} in params.yaml has genuine_share, but {name} cannot weigh rows: leave the "
+            "line out"
         )
     is_fraud = rows.is_fraud.to_numpy() == 1
     drawn = is_fraud | (np.random.RandomState(0).random_sample(len(rows)) < share)

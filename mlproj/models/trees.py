@@ -92,7 +92,7 @@ def search_depth(
     return np.where(n > 2, many, np.where(n == 2, 1.0, 0.0))
 
 # %% ../../nbs/api/40_models/35_trees.ipynb #b85af97d
-def _node_depths(tree: Tree) -> np.ndarray: # (n_nodes,) with the search that a leaf of many rows would still take
+def _node_depths(tree: Tree) -> np.ndarray: # (n_nodes,) with the search among a leaf's rows
     depth = np.zeros(tree.node_count)
     for parent in np.flatnonzero(tree.children_left >= 0): # parents come before their children
         depth[[tree.children_left[parent], tree.children_right[parent]]] = depth[parent] + 1
@@ -123,7 +123,7 @@ def isolation_content(
 def booster_to_onnx(
     content: bytes, # of an XGBClassifier, in XGBoost's format ubj
 ) -> bytes: # ONNX
-    """Turn a booster into ONNX. Scores differ by less than 5e-6, for sums of 32-bit numbers depend on their order.
+    """Turn a booster into ONNX. Scores differ by less than 5e-6: sums of 32-bit numbers depend on their order.
 
     Raises `UserError` for a booster that splits by category, or that is of a kind that ONNX does not have.
     """
@@ -133,12 +133,14 @@ def booster_to_onnx(
     booster = Booster(model_file=bytearray(content))
     if "c" in (booster.feature_types or []):
         raise UserError(
-            "a booster that splits by category cannot be exported to ONNX: train it without `categories: native`"
+            "a booster that splits by category cannot be exported to ONNX: train it without `categories: "
+            "native`"
         )
     kind = json.loads(booster.save_config())["learner"]["gradient_booster"]
     if kind["name"] != "gbtree" or kind["gbtree_model_param"]["num_parallel_tree"] != "1":
         raise UserError(
-            "only a booster of kind gbtree with num_parallel_tree 1 can be exported to ONNX: change its parameters"
+            "only a booster of kind gbtree with num_parallel_tree 1 can be exported to ONNX: change its "
+            "parameters"
         )
     inputs = [("X", FloatTensorType([None, booster.num_features()]))]
     return convert_xgboost(booster, name="model", initial_types=inputs).SerializeToString()

@@ -5,7 +5,8 @@ import re
 import nbformat
 import pytest
 
-import mlproj.models
+import mlproj.models.formats
+import mlproj.models.recipe
 from support import MODELS, ROOT, Project
 
 TUTORIAL = ROOT / "nbs/explore/95_first_change.ipynb"
@@ -29,17 +30,18 @@ def edit_params(project: Project, text: str) -> None:
 
 
 def add_cell(project: Project, text: str) -> None:
-    "Add a cell to the library's notebook of models, under the one that the tutorial names."
-    path = project.root / "nbs/api/60_models.ipynb"
+    "Add a cell to the library's notebook of formats, under the one that the tutorial names."
+    path = project.root / "nbs/api/40_models/40_formats.ipynb"
     notebook = nbformat.read(path, as_version=4)
     (place,) = (number for number, cell in enumerate(notebook.cells) if "\nFORMATS = {" in cell.source)
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(text.strip()))
     nbformat.write(notebook, path)
 
 
-def test_the_cell_that_is_pasted_fits_its_module():
+def test_the_cell_that_is_pasted_fits_its_module(monkeypatch):
     (cell,) = (text for language, text in blocks() if language == "python")
-    module = vars(mlproj.models.model) | {"ESTIMATORS": {}, "FORMATS": {}}
+    monkeypatch.setattr(mlproj.models.recipe, "ESTIMATORS", {})
+    module = vars(mlproj.models.formats) | {"FORMATS": {}}
     exec(cell, module)
     assert set(module["ESTIMATORS"]) == set(module["FORMATS"]) == {"ExtraTreesClassifier"}
 
@@ -69,7 +71,7 @@ def test_the_first_change_works_as_printed(project):
 
     assert "Running stage 'features'" in printed["dvc exp run --name first_change compare"]
     assert "first_change" in printed["dvc metrics diff --targets metrics/compare.json"]
-    assert "mlproj/models/model.py" in printed["git diff --stat -- mlproj"]
+    assert "mlproj/models/formats.py" in printed["git diff --stat -- mlproj"]
     assert "extra_trees" in printed["mlproj report"]
     assert (
         project.run("git status --porcelain").stdout == ""
