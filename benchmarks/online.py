@@ -17,7 +17,8 @@ from benchmarks.contenders.ours import run
 from benchmarks.handbook import HANDBOOK
 from mlproj.core.tables import write_parquet
 from mlproj.features.definition import parse_definition
-from mlproj.features.online import OnlineFeatures, warm
+from mlproj.features.online import OnlineFeatures
+from mlproj.features.warming import warm
 
 DAY = 86_400_000_000 # microseconds
 COLUMNS = ["transaction_id", "timestamp", "customer_id", "terminal_id", "amount", "is_fraud", "label_time"]

@@ -67,16 +67,16 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
     assert process.returncode == -signal.SIGKILL
 
     again, never_killed = OnlineFeatures(definition(), store=store), OnlineFeatures(definition())
-    stored = max(again.served) + 1
+    stored = max(again.history.served) + 1
     assert len(acknowledged) <= stored <= len(acknowledged) + 1 # the last may have been written and not said
     expected = [serve(never_killed, number) for number in range(stored)]
     assert acknowledged == [[number, row] for number, row in enumerate(expected[:len(acknowledged)])]
     for number in range(stored, stored + 200):
         assert serve(again, number) == serve(never_killed, number)
     for number in range(stored):
-        if number in never_killed.served: # not yet forgotten: a duplicate gets the row that it got before
+        if number in never_killed.history.served: # not yet forgotten: a duplicate gets the row that it got before
             assert [again.add({"transaction_id": number})[name] for name in again.names] == expected[number]
-    assert again.served.keys() == never_killed.served.keys()
+    assert again.history.served.keys() == never_killed.history.served.keys()
     again.close()
 
 
@@ -92,19 +92,20 @@ def test_the_state_holds_no_more_than_its_windows(tmp_path):
     hours = definition().horizon // HOUR
     for number in range(3 * hours):
         serve(online, number)
-    assert len(online.served) == len(online.recent) == hours
+    assert len(online.history.served) == len(online.history.recent) == hours
     held = [
         len(window.events)
-        for line in online.lines
-        for track in line.tracks.values()
+        for windows in online.history.state.sets
+        for track in windows.tracks.values()
         for window in track.windows
     ]
     assert max(held) <= hours
-    stored = sum(1 for _ in online.store.events())
+    stored = sum(1 for _ in online.history.store.events())
     assert stored <= 2 * hours + 256 # a transaction and a label each, and what is deleted a little later
     online.add(transaction(10 * hours))
-    assert len(online.served) == len(online.recent) == 1
-    assert sum(len(line.tracks) for line in online.lines) == len(online.lines)
+    assert len(online.history.served) == len(online.history.recent) == 1
+    sets = online.history.state.sets
+    assert sum(len(windows.tracks) for windows in sets) == len(sets)
     online.close()
 
 
@@ -112,9 +113,9 @@ def test_a_disk_that_cannot_be_written_is_said_and_loses_nothing(tmp_path):
     store = tmp_path / "events.sqlite"
     online = OnlineFeatures(definition(), store=store)
     before = serve(online, 0)
-    online.store.database.execute(
-        f"PRAGMA max_page_count = {online.store.database.execute('PRAGMA page_count').fetchone()[0]}"
-    )
+    database = online.history.store.database
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(UserError, match="cannot be written: database or disk is full"):
         for number in range(1, 1000):
             serve(online, number)

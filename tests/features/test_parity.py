@@ -18,6 +18,7 @@ from mlproj.core.tables import write_parquet
 from mlproj.features.batch import batch_features
 from mlproj.features.definition import AGGREGATES, Definition, Duration, parse_definition
 from mlproj.features.online import OnlineFeatures
+from mlproj.features.warming import attribute_rows
 from mlproj.pipeline.parameters import stage_parameters
 from support import ROOT
 
@@ -108,7 +109,7 @@ def serve(histories: list[list[dict]]) -> tuple[list[dict], list[dict]]:
         ]
         named = [event | names for event, names in zip(history, own, strict=True)]
         some_transactions, some_served = serve_one(
-            named, number * 1000, OnlineFeatures(EVERYTHING, attributes=ATTRIBUTES)
+            named, number * 1000, OnlineFeatures(EVERYTHING, attributes=attribute_rows(ATTRIBUTES))
         )
         transactions += some_transactions
         served += some_served
