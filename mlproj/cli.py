@@ -95,7 +95,7 @@ def run(
     stage: str, # a notebook of nbs/pipeline
     model: Annotated[str | None, typer.Option(help="For a stage that runs once a model.")] = None,
 ) -> None:
-    "Run a stage: its notebook with its section of params.yaml."
+    "Run a stage: its notebook with its part of params.yaml."
     from mlproj.pipeline.notebooks import StageFailed
     from mlproj.pipeline.stages import run_stage
 
@@ -207,12 +207,12 @@ def bring(context: typer.Context) -> None:
 
 @data.command()
 def check() -> None:
-    "Make sure that data/ is the version that data.dvc names, and that models have plain names: DVC clears what bears them."
+    "Make sure that data/ is the version that data.dvc names, and that params.yaml is as it should be: DVC clears what it names."
     from mlproj.data.versions import check_data
-    from mlproj.pipeline.parameters import stage_parameters
+    from mlproj.pipeline.parameters import read_parameters
 
     root = project_root()
-    stage_parameters(root, "compare")
+    read_parameters(root)
     print(f"data/ is version {check_data(root)[:8]}")
 
 # %% ../nbs/api/90_cli.ipynb #7a7599ce
@@ -278,14 +278,14 @@ def inspect(
 def report() -> None:
     "Print the comparison table, and where the report is."
     from mlproj.evaluation.comparison import comparison_table, read_measured
-    from mlproj.pipeline.parameters import stage_parameters
+    from mlproj.pipeline.parameters import read_parameters
     from mlproj.pipeline.stages import report_path
 
     root = project_root()
     path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
     if not (path.is_file() and executed.is_file()):
         raise UserError("there is no comparison yet: `dvc repro` makes it")
-    parameters = stage_parameters(root, "compare")
+    parameters = read_parameters(root)["compare"]
     table = comparison_table(
         read_measured(path), parameters["published"].get("baseline", {}), parameters["tolerance"]
     )
@@ -371,13 +371,18 @@ def tune(
 
 def _accept(root: Path) -> str:
     from mlproj.core.files import read_json
+    from mlproj.evaluation.splits import make_folds
     from mlproj.lifecycle import tuning
-    from mlproj.pipeline.parameters import stage_parameters
+    from mlproj.pipeline.parameters import check_model, read_parameters
 
     path = root / "metrics" / "tuning.json"
     if not path.is_file():
         raise UserError("there is no result of a search yet: `mlproj tune` makes it")
-    section = stage_parameters(root, "tune")
-    train, backtest = stage_parameters(root, "train", section["model"]), stage_parameters(root, "backtest")
-    today = tuning.describe_search(root, section, train, backtest)
+    given = read_parameters(root)
+    section, models = given["tune"], given["models"]
+    check_model(section["model"], models, "tune.model in params.yaml")
+    validation = make_folds(given["folds"], given["label_delay_days"]).validation
+    today = tuning.describe_search(
+        root, section, models[section["model"]], given["inputs"], validation, given["card"]
+    )
     return tuning.accept(root / "params.yaml", read_json(path), today.key)

@@ -134,10 +134,12 @@ def run_small_world(project: Project) -> str: # what was printed
             shutil.copy2(ROOT / name, project.root / name, follow_symlinks=False)
 
     def shrink(params: dict) -> None:
-        params["compare"].update(models=MODELS, published={}, n_draws=50)
+        params["models"] = {name: params["models"][name] for name in MODELS}
+        params["n_draws"] = 50
+        params["compare"]["published"] = {}
         params["features"]["windows"] = params["features"]["windows"][:4] # of every kind
-        params["train"]["inputs"]["strongest"] = None # all of them
-        params["backtest"]["top_k"] = 10
+        params["inputs"]["strongest"] = None # all of them
+        params["top_k"] = 10
         params["explain"]["compared_with"] = MODELS[1]
         params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
 

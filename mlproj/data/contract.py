@@ -355,10 +355,10 @@ def finish_transactions(
 
     Raises `UserError` for a delay that is no number of days from 0 to 36,500.
     """
-    check_shape(label_delay_days, int, "prepare.label_delay_days in params.yaml")
+    check_shape(label_delay_days, int, "label_delay_days in params.yaml")
     if not 0 <= label_delay_days <= 36_500:
         raise UserError(
-            f"prepare.label_delay_days in params.yaml is {label_delay_days}: give a number of days from 0 to 36500"
+            f"label_delay_days in params.yaml is {label_delay_days}: give a number of days from 0 to 36500"
         )
     delay = pa.scalar(label_delay_days * 86_400_000_000, pa.duration("us"))
     label_time = pc.add(kept["timestamp"], delay)

@@ -41,7 +41,7 @@ def backtest(
         tested = rows[test_rows(rows, fold, card)]
         if tested.empty:
             raise UserError(
-                f"the fold from {fold.name} has no transactions to test: choose other folds under backtest in params.yaml"
+                f"the fold from {fold.name} has no transactions to test: choose other folds in params.yaml"
             )
         trained = rows.loc[train_rows(rows, fold, recipe.get("history_days")), columns]
         model = (fitted or {}).get(fold.name) or fit_model(
@@ -114,7 +114,7 @@ def fold_metrics(
     )
     if not predictions.transaction_id.isin(known.transaction_id).any():
         raise UserError(
-            "no label is known in the days that are tested: choose earlier folds under backtest in params.yaml"
+            "no label is known in the days that are tested: choose earlier folds in params.yaml"
         )
     for name, rows in predictions.merge(known, on="transaction_id").groupby("fold"):
         truth, score = rows.is_fraud.to_numpy(), rows.score.to_numpy()

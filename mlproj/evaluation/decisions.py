@@ -45,7 +45,7 @@ def threshold_tables(
     if not masks:
         raise UserError(
             "no label is known in the folds of validation, on which thresholds are chosen: see "
-            "backtest.n_validation_folds in params.yaml"
+            "folds.n_validation_folds in params.yaml"
         )
     card_days = [CardDays(rows[mask]) for mask in masks]
     parts = {model: [scores[model].to_numpy()[mask] for mask in masks] for model in scores}
@@ -143,16 +143,17 @@ def grid_values(
     tables: dict[str, pd.DataFrame], # from `threshold_tables`
     costs: Costs,
     reviews: list[float], # units of the currency, as in `Costs`
-    annoyances: list[float],
+    false_alert_costs: list[float],
 ) -> pd.DataFrame: # columns: (assumption, model); values, from `decide`
     "Let every model, the oracle and doing nothing decide under every pair of costs."
     values = {}
-    for review, annoyance in product(reviews, annoyances):
-        assumed = replace(costs, review=review, annoyance=annoyance)
+    for review, false_alert_cost in product(reviews, false_alert_costs):
+        assumed = replace(costs, review=review, false_alert_cost=false_alert_cost)
         thresholds = {model: choose_threshold(table, assumed) for model, table in tables.items()}
         rivals, limits = add_oracle(rows, scores, thresholds, assumed)
         rivals, limits = rivals.assign(**{NOTHING: 0.0}), limits | {NOTHING: np.inf}
-        values[f"review {review:g}, annoyance {annoyance:g}"] = decide(rows, rivals, limits, assumed)[0]
+        name = f"review {review:g}, false alert cost {false_alert_cost:g}"
+        values[name] = decide(rows, rivals, limits, assumed)[0]
     return pd.concat(values, axis="columns", names=["assumption", "model"])
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #de1d2f16

@@ -16,7 +16,7 @@ class Costs:
     "What decisions cost and save, in units of the currency."
     recovery: float # share of a fraud's amount that is saved once its card is stopped
     review: float # of looking at a card once
-    annoyance: float # of bothering the holder of a card that had no fraud on the day
+    false_alert_cost: float # of bothering the holder of a card that had no fraud on the day
     capacity: int # cards that can be looked at each day
 
 # %% ../../nbs/api/50_evaluation/35_policy.ipynb #b8da5ac6

@@ -36,7 +36,7 @@ def make_groups(
         group = column if group is None else group + ", " + column
     return group
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #d43930bf
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #c89cb0e0
 def group_figures(
     rows: pd.DataFrame, # tested: day, card, is_fraud, amount
     score: pd.Series, # the same rows
@@ -66,7 +66,7 @@ def group_figures(
         }
     return pd.DataFrame.from_dict(figures, orient="index").rename_axis("group")
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #1557e6b3
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #4b925d77
 def read_group_values(
     root: Path, # the project's root
     transaction_ids: pd.Series,
@@ -99,7 +99,7 @@ def add_noise(
     noisy = rows[numbers].to_numpy(dtype="float64") * factor
     return rows.assign(**dict(zip(numbers, noisy.T, strict=True)))
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #d426ec59
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #0aa72200
 def hide_inputs(
     rows: pd.DataFrame,
     names: list[str], # inputs that are silent
@@ -111,7 +111,7 @@ def hide_inputs(
     values = {name: np.nan if takes_missing or means[name] is None else means[name] for name in names}
     return rows.assign(**values)
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #5d73f967
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #b453974c
 def cap_amounts(
     transactions: pd.DataFrame, # prepared
     frauds: pd.Series, # boolean: the adversary's transactions
@@ -121,7 +121,7 @@ def cap_amounts(
     capped = transactions.amount.clip(upper=limit)
     return transactions.assign(amount=transactions.amount.where(~frauds, capped))
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #9d909a6f
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #9b498504
 def move_places(
     transactions: pd.DataFrame, # prepared
     frauds: pd.Series, # boolean: the adversary's transactions
@@ -133,7 +133,7 @@ def move_places(
     drawn = np.random.default_rng(seed).choice(places, len(transactions))
     return transactions.assign(**{place: transactions[place].where(~frauds, drawn)})
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #dbaf199c
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #eab471c5
 def attacked_rows(
     rows: pd.DataFrame, # tested rows with inputs and money
     computed: pd.DataFrame, # transaction_id, amount and features of the changed transactions
@@ -176,7 +176,7 @@ def robustness(
         }
     return pd.DataFrame.from_dict(figures, orient="index").rename_axis("inputs")
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #5f40e2e6
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #2e415c01
 def weak_spots(
     changed: pd.DataFrame, # from `robustness`, with the variant "as they are"
     by_group: dict[str, pd.DataFrame], # {what groups are made of: from `group_figures`}
@@ -194,7 +194,7 @@ def weak_spots(
     low, high = shares[widest].min(), shares[widest].max()
     return f"{text} The share of money saved differs most by {widest}: from {low:.0%} to {high:.0%}."
 
-# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #efd1ea01
+# %% ../../nbs/api/50_evaluation/80_robustness.ipynb #19122579
 def model_card_metrics(
     changed: pd.DataFrame, # from `robustness`
     by_group: dict[str, pd.DataFrame], # {what groups are made of: from `group_figures`}

@@ -67,7 +67,7 @@ def row_values(
 ) -> np.ndarray: # (n_rows,) units of the currency, as the rows were given
     "Compute what decisions cost and save, row by row."
     values = np.where(stopped_frauds(card_days, alerts), costs.recovery * card_days.amount, 0.0)
-    values[alerts] -= costs.review + np.where(card_days.compromised[alerts], 0.0, costs.annoyance)
+    values[alerts] -= costs.review + np.where(card_days.compromised[alerts], 0.0, costs.false_alert_cost)
     back = np.empty_like(values)
     back[card_days.order] = values
     return back
@@ -117,7 +117,8 @@ def table_savings(
     costs: Costs,
 ) -> pd.Series: # units of the currency, one a threshold
     "Compute the net savings at each threshold."
-    return costs.recovery * table.amount - costs.review * table.alerts - costs.annoyance * table.false_alerts
+    gained = costs.recovery * table.amount
+    return gained - costs.review * table.alerts - costs.false_alert_cost * table.false_alerts
 
 # %% ../../nbs/api/50_evaluation/40_savings.ipynb #a99780fe
 def choose_threshold(

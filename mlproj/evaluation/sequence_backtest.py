@@ -37,7 +37,7 @@ def backtest_sequences(
         )
         if not tested.any():
             raise UserError(
-                f"the fold from {fold.name} has no transactions to test: choose other folds under sequence in params.yaml"
+                f"the fold from {fold.name} has no transactions to test: choose other folds in params.yaml"
             )
         model = fit_sequence_model(rows, history, trained, [*features, SINCE_PREVIOUS], recipe)
         judged = rows.loc[tested, ["transaction_id", "timestamp"]]

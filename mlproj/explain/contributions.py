@@ -67,7 +67,7 @@ def load_explained(
     """
     if absent := [name for name in names if not (root / "models" / name / "meta.json").is_file()]:
         raise UserError(
-            f"models/ has no {absent[0]}: explain.compared_with in params.yaml takes one of compare.models"
+            f"models/ has no {absent[0]}: explain.compared_with in params.yaml takes one of models"
         )
     prepared, made = root / "prepared" / "transactions.parquet", root / "features" / "features.parquet"
     models = [load_model(root / "models" / name, read_lineage(made)["definition"]) for name in names]
@@ -81,7 +81,7 @@ def load_explained(
     )
     if tested.empty:
         raise UserError(
-            f"the backtest tests nothing from {end} on, when training ends: set train.start earlier in params.yaml"
+            f"the backtest tests nothing from {end} on, when training ends: choose earlier or more folds in params.yaml"
         )
     inputs = dict.fromkeys(["amount", *(item["name"] for model in models for item in model.features)])
     rows = read_features(

@@ -29,14 +29,7 @@ from ..core.settings import load_settings
 from ..core.tables import read_lineage
 from ..evaluation.backtest import backtest, fold_metrics
 from ..evaluation.bootstrap import bootstrap, paired_differences
-from mlproj.evaluation.splits import (
-    Fold,
-    card_column,
-    prequential_folds,
-    test_rows,
-    train_rows,
-    validation_folds,
-)
+from ..evaluation.splits import Fold, card_column, test_rows, train_rows
 from ..features.table import feature_columns
 from ..models.encoding import encode_inputs
 from ..models.preprocessing import fit_preprocessing
@@ -109,14 +102,16 @@ class Search:
 def describe_search(
     root: Path, # the project's root
     tune: dict, # the section of params.yaml
-    train: dict, # the section, for one model: with its recipe
-    backtest: dict, # the section
+    recipe: dict, # of the model
+    lists: dict[str, list[str] | None], # inputs of params.yaml
+    folds: list[Fold], # of validation
+    card: str | None, # of params.yaml
 ) -> Search:
     """Gather what the trials depend on.
 
     Raises `UserError` when the recipe is none of XGBClassifier, and when there are no features yet.
     """
-    recipe, features = train["recipe"], root / "features" / "features.parquet"
+    features = root / "features" / "features.parquet"
     if (
         recipe["estimator"] != "XGBClassifier"
         or "categories" in recipe
@@ -128,13 +123,10 @@ def describe_search(
     if not features.is_file():
         raise UserError("there are no features yet: `dvc repro features` makes them")
     lineage = read_lineage(features)
-    lengths = [backtest[name] for name in ("step_days", "train_days", "delay_days", "test_days")]
-    tests = prequential_folds(backtest["last_start"], backtest["n_folds"], *lengths)
-    folds = validation_folds(tests, backtest["n_validation_folds"], backtest["step_days"])
-    card = card_column(backtest["card"], root / "prepared" / "transactions.parquet")
-    inputs = choose_inputs(recipe, train["inputs"], feature_columns(features))
+    column = card_column(card, root / "prepared" / "transactions.parquet")
+    inputs = choose_inputs(recipe, lists, feature_columns(features))
     chosen = {name: tune[name] for name in ("space", "stopping", "seed")}
-    return Search(lineage["data_version"], lineage["definition"], folds, card, inputs, recipe, **chosen)
+    return Search(lineage["data_version"], lineage["definition"], folds, column, inputs, recipe, **chosen)
 
 # %% ../../nbs/api/80_lifecycle/20_tuning.ipynb #595b395d
 def stopping_fold(
@@ -167,7 +159,7 @@ def count_trees(
     if min(training.is_fraud.nunique(), held_out.is_fraud.nunique()) < 2:
         raise UserError(
             f"early stopping has no frauds to learn or to judge from in the fold from {fold.name}: give the model more history_days, hold "
-            "out other tune.stopping.days, or choose later folds under backtest in params.yaml"
+            "out other tune.stopping.days, or choose later folds in params.yaml"
         )
     training, weights = undersample(recipe, training)
     described = fit_preprocessing(training, search.inputs)
@@ -398,16 +390,16 @@ def accept(
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(path)
     model = result["model"]
-    if model not in document["train"]["models"]:
+    if model not in document["models"]:
         raise UserError(
             f"metrics/tuning.json is about the model {model!r}, which params.yaml does not have: run `mlproj tune` again"
         )
-    parameters = document["train"]["models"][model]["parameters"]
+    parameters = document["models"][model]["parameters"]
     changed = {
         name: value for name, value in result["best"]["parameters"].items() if parameters.get(name) != value
     }
     if not changed:
-        return f"train.models.{model} in params.yaml has these parameters already"
+        return f"models.{model} in params.yaml has these parameters already"
     if result["difference"]["difference"] <= 0:
         reached, present = (result[which]["average_precision"] for which in ("best", "present"))
         return f"the best trial reaches {reached:.4f} on validation, no more than the present recipe ({present:.4f}), which stays as it is"
@@ -419,7 +411,7 @@ def accept(
             parameters.insert(len(parameters) - 1, name, value)
     with put_in_place(path) as place:
         yaml.dump(document, place)
-    return f"train.models.{model} in params.yaml: {said}; `dvc repro` trains it"
+    return f"models.{model} in params.yaml: {said}; `dvc repro` trains it"
 
 
 def _check_result(result: dict) -> None:

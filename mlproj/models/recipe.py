@@ -95,7 +95,7 @@ def make_estimator(
 # %% ../../nbs/api/40_models/20_recipe.ipynb #fbb5c303
 def choose_inputs(
     recipe: dict, # with or without "inputs"
-    groups: dict[str, list[str] | None], # train.inputs: name → features, none for all
+    groups: dict[str, list[str] | None], # inputs of params.yaml: name → features, none for all
     features: list[str], # all there are, in order
 ) -> list[str]: # what the model takes, in order
     """List a model's inputs: of a rule, the inputs of its limits; else the group of the recipe, or all features.
@@ -104,11 +104,11 @@ def choose_inputs(
     """
     group = recipe.get("inputs")
     if group and group not in groups:
-        raise UserError(f"a recipe in params.yaml has inputs: {group}, which train.inputs does not define")
+        raise UserError(f"a recipe in params.yaml has inputs: {group}, which is none of inputs: {', '.join(groups)}")
     limits = recipe["parameters"].get("limits") if recipe["estimator"] == "Rule" else None
     chosen = list(limits or groups.get(group) or features)
     if absent := [name for name in chosen if name not in features]:
-        where = "limits of a rule" if limits else f"train.inputs.{group}"
+        where = "limits of a rule" if limits else f"inputs.{group}"
         raise UserError(f"{where} in params.yaml name {', '.join(absent)}, which the features do not have")
     return chosen
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SINCE_PREVIOUS', 'card_history', 'add_since_previous', 'gru_content', 'gru_scorer', 'fit_gru', 'SequenceModel',
-           'encode_steps', 'fit_sequence_model', 'check_step_inputs']
+           'encode_steps', 'fit_sequence_model', 'step_inputs']
 
 # %% ../../nbs/api/40_models/70_sequence.ipynb #d904a0b0
 from collections.abc import Callable
@@ -197,19 +197,25 @@ def fit_sequence_model(
     is_fraud = rows.is_fraud[trained].to_numpy(dtype="int64")
     if len(set(is_fraud)) < 2:
         raise UserError(
-            f"the {len(is_fraud)} training rows hold frauds only or none at all: choose other folds under sequence in params.yaml"
+            f"the {len(is_fraud)} training rows hold frauds only or none at all: choose other folds in params.yaml"
         )
     described = fit_preprocessing(rows[trained], features)
     weights = fit_gru(encode_steps(rows, described), history[trained], is_fraud, recipe)
     return SequenceModel(described, gru_content(weights))
 
 # %% ../../nbs/api/40_models/70_sequence.ipynb #f92219c4
-def check_step_inputs(
-    inputs: list[str], # of a step
+def step_inputs(
+    name: str, # of a list
+    lists: dict[str, list[str] | None], # inputs of params.yaml: name → features, none for all
     features: list[str], # all there are
-) -> None:
-    "Raise `UserError` for inputs that the features do not have."
-    if absent := [name for name in inputs if name not in features]:
-        raise UserError(
-            f"sequence.inputs in params.yaml names {', '.join(absent)}, which the features do not have"
-        )
+) -> list[str]: # what the network reads of each transaction, in order
+    """Look up the inputs of a step.
+
+    Raises `UserError` for a list that there is not, and for one that names a feature that there is not.
+    """
+    if name not in lists:
+        raise UserError(f"sequence.inputs in params.yaml is {name!r}, which is none of inputs: {', '.join(lists)}")
+    chosen = lists[name] or features
+    if absent := [feature for feature in chosen if feature not in features]:
+        raise UserError(f"inputs.{name} in params.yaml names {', '.join(absent)}, which the features do not have")
+    return chosen

@@ -16,9 +16,9 @@ import pandas as pd
 from ..core.checks import UserError, check_shape
 from ..core.engine import connect
 from ..core.settings import project_root
-from ..evaluation.splits import prequential_folds
+from ..evaluation.splits import make_folds
 from .notebooks import StageFailed, run_notebook
-from .parameters import stage_parameters
+from .parameters import read_parameters
 
 # %% ../../nbs/api/70_pipeline/75_explorations.ipynb #8d757d1b
 def made(
@@ -49,13 +49,18 @@ def read_scope(
     root: Path, # the project's root
 ) -> Scope:
     "Read params.yaml."
-    backtest, judge = stage_parameters(root, "backtest"), stage_parameters(root, "judge")
-    names = ["last_start", "n_folds", "step_days", "train_days", "delay_days", "test_days"]
-    first = prequential_folds(**{name: backtest[name] for name in names})[0]
-    card, place = judge["card"] or "transaction_id", stage_parameters(root, "model_card")["place"]
-    unit = stage_parameters(root, "features")["units"].get("amount", 1)
+    given = read_parameters(root)
+    card, unit = given["card"] or "transaction_id", given["features"]["units"].get("amount", 1)
     check_shape(unit, int, "features.units.amount in params.yaml")
-    return Scope(card, place, judge["clusters"] or [card], first.test_start, judge["capacity"], unit)
+    baseline = make_folds(given["folds"], given["label_delay_days"]).test[0]
+    return Scope(
+        card=card,
+        place=given["model_card"]["place"],
+        clusters=given["clusters"] or [card],
+        first_test=baseline.test_start,
+        capacity=given["assumptions"]["capacity"],
+        unit=unit,
+    )
 
 # %% ../../nbs/api/70_pipeline/75_explorations.ipynb #13f08363
 _TRANSACTIONS = """

@@ -17,7 +17,7 @@ from ..core.checks import UserError
 from ..core.settings import load_settings
 from .environment import check_environment
 from .notebooks import run_notebook
-from .parameters import check_parameters, notebook_defaults, stage_parameters
+from .parameters import notebook_defaults, read_parameters, stage_parameters
 
 # %% ../../nbs/api/70_pipeline/50_stages.ipynb #fcc56e75
 def report_path(
@@ -59,8 +59,8 @@ def run_stage(
     if stage not in stages: # nor ../explore/10_look
         raise UserError(f"there is no stage {stage!r}; there are: {', '.join(stages)}")
     check_environment(root, stage)
-    parameters = stage_parameters(root, stage, model)
-    check_parameters(parameters, notebook_defaults(nbformat.read(source, as_version=4), source.name), stage)
+    defaults = notebook_defaults(nbformat.read(source, as_version=4), source.name)
+    parameters = stage_parameters(read_parameters(root), defaults, stage, model)
     report = report_path(root, stage, model)
     with _alone(root, stage if model is None else f"{stage}@{model}"):
         return run_notebook(

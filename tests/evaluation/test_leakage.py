@@ -31,7 +31,7 @@ from mlproj.evaluation.leakage import (
 from mlproj.evaluation.splits import prequential_folds, train_rows
 from mlproj.features.definition import parse_definition
 from mlproj.features.recompute import label_features, make_features, replace_features
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import MODELS, ROOT, SMALL, message
 
 CARD, METRIC = "customer_id", "average_precision"
@@ -43,7 +43,7 @@ class Pipeline:
     def __init__(self):
         world = replace(SMALL, n_terminals=800, radius=8, terminals_per_day=1, customers_per_day=1, n_days=62)
         self.transactions = assume_delay(simulate(world)["transactions"].drop(columns="scenario"), 7)
-        section = stage_parameters(ROOT, "features")
+        section = read_parameters(ROOT)["features"]
         self.definition = parse_definition(
             **{**section, "windows": section["windows"][:3]}
         ) # the Handbook's, and some more
@@ -51,7 +51,7 @@ class Pipeline:
             "2018-07-25", n_folds=2, step_days=7, train_days=7, delay_days=7, test_days=7
         )
         self.fold = self.folds[-1]
-        self.recipe = small_recipe(stage_parameters(ROOT, "train", "xgboost")["recipe"])
+        self.recipe = small_recipe(read_parameters(ROOT)["models"]["xgboost"])
         self.inputs = self.definition.feature_names()
         self.made = make_features(self.transactions, self.definition, {})
         self.rows = self.transactions.rename(columns={"amount": "amount_cents"}).merge(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlproj.evaluation.policy import Costs, live_alerts
 from mlproj.evaluation.savings import CardDays, judged_alerts, net_savings, oracle_scores
 
-COSTS = Costs(recovery=0.8, review=5.0, annoyance=10.0, capacity=3)
+COSTS = Costs(recovery=0.8, review=5.0, false_alert_cost=10.0, capacity=3)
 
 
 @st.composite
@@ -45,7 +45,7 @@ def plain_loop(
             looked_at[row.day] = looked_at.get(row.day, 0) + 1
             alerted.append(row.transaction_id)
             found = (row.card, row.day) in bad_days
-            net -= costs.review + (0 if found else costs.annoyance)
+            net -= costs.review + (0 if found else costs.false_alert_cost)
             if found:
                 stopped.add(row.card)
         if row.is_fraud and row.card in stopped:

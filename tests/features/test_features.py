@@ -13,7 +13,7 @@ from mlproj.core.engine import connect, query_batches
 from mlproj.core.tables import write_parquet
 from mlproj.features.batch import batch_features
 from mlproj.features.definition import parse_definition
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT
 
 DAY = 86_400_000_000  # microseconds
@@ -46,7 +46,7 @@ def features(world, tmp_path_factory) -> pd.DataFrame:
     table["label_time"] = table.timestamp + pd.Timedelta(days=7)
     write_parquet(pa.Table.from_pandas(table, preserve_index=False), prepared, {})
     engine = connect()
-    section = stage_parameters(ROOT, "features")
+    section = read_parameters(ROOT)["features"]
     definition = parse_definition(**{**section, "windows": section["windows"][:2]})
     return (
         query_batches(engine, batch_features(engine, engine.read_parquet(prepared), definition, {}))
@@ -62,7 +62,7 @@ def test_names_are_the_published_inputs_in_their_order(features):
         f"terminal_id_{what}_{days}d_lag7d" for days in (1, 7, 30) for what in ("count", "is_fraud_rate")
     ]
     assert list(features) == expected
-    assert stage_parameters(ROOT, "train", "logistic")["inputs"]["handbook"] == expected[1:]
+    assert read_parameters(ROOT)["inputs"]["handbook"] == expected[1:]
 
 
 def test_one_row_a_transaction(features, world):

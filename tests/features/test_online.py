@@ -12,7 +12,7 @@ import pytest
 from mlproj.core.checks import UserError
 from mlproj.features.definition import Definition, parse_definition
 from mlproj.features.online import OnlineFeatures
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT
 
 HOUR = 3_600_000_000  # microseconds
@@ -20,7 +20,7 @@ HOUR = 3_600_000_000  # microseconds
 
 def definition() -> Definition:
     "That of params.yaml."
-    return parse_definition(**stage_parameters(ROOT, "features"))
+    return parse_definition(**read_parameters(ROOT)["features"])
 
 
 def transaction(number: int) -> dict:
@@ -133,7 +133,7 @@ def serve_all(last: int) -> list:
 
 def test_a_store_of_another_definition_is_refused(tmp_path):
     OnlineFeatures(definition(), store=tmp_path / "events.sqlite").close()
-    other = parse_definition(**stage_parameters(ROOT, "features") | {"fill": None})
+    other = parse_definition(**read_parameters(ROOT)["features"] | {"fill": None})
     with pytest.raises(UserError, match="holds the events of definition"):
         OnlineFeatures(other, store=tmp_path / "events.sqlite")
     (tmp_path / "no.sqlite").write_text(

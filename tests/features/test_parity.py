@@ -19,7 +19,7 @@ from mlproj.features.batch import batch_features
 from mlproj.features.definition import AGGREGATES, Definition, Duration, parse_definition
 from mlproj.features.online import OnlineFeatures
 from mlproj.features.warming import attribute_rows
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT
 
 DAY = Duration("1d").microseconds
@@ -221,7 +221,7 @@ def test_online_equals_batch_on_many_more_histories(tmp_path, histories):
 
 @pytest.mark.long
 def test_every_row_of_the_world_is_served_as_batch_has_it(world, tmp_path):
-    definition = parse_definition(**stage_parameters(ROOT, "features"))
+    definition = parse_definition(**read_parameters(ROOT)["features"])
     table = world["transactions"].drop(columns="scenario")
     table["label_time"] = table.timestamp + pd.Timedelta(days=7)
     path = save(pa.Table.from_pandas(table, preserve_index=False), tmp_path / "transactions.parquet")

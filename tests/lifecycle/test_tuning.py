@@ -13,22 +13,25 @@ from pathlib import Path
 import pytest
 
 from mlproj.core.checks import UserError
-from mlproj.lifecycle.tuning import describe_search
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.evaluation.splits import make_folds
+from mlproj.lifecycle.tuning import Search, describe_search
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT, Project
 
 # One fold and small models: a trial takes a second or two.
 SEARCH = """
 import sys
 from pathlib import Path
+from mlproj.evaluation.splits import make_folds
 from mlproj.features.table import read_features
 from mlproj.lifecycle.tuning import describe_search, tune
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 
 root = Path.cwd()
-section = stage_parameters(root, "tune") | {"stopping": {"days": 7, "patience": 5, "most_trees": 20}}
-backtest = stage_parameters(root, "backtest") | {"n_validation_folds": 1}
-search = describe_search(root, section, stage_parameters(root, "train", "xgboost"), backtest)
+given = read_parameters(root)
+section = given["tune"] | {"stopping": {"days": 7, "patience": 5, "most_trees": 20}}
+folds = make_folds(given["folds"] | {"n_validation_folds": 1}, given["label_delay_days"]).validation
+search = describe_search(root, section, given["models"]["xgboost"], given["inputs"], folds, given["card"])
 (fold,) = search.folds
 files = root / "prepared/transactions.parquet", root / "features/features.parquet"
 rows = read_features(*files, fold.train_end.replace(month=1), fold.test_end, search.inputs)
@@ -78,10 +81,22 @@ def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
     assert "trial 0" in whole and "best so far" in whole and "trial 0" not in resumed # progress, on stderr
 
 
+def search_of(root: Path) -> Search:
+    "The search that params.yaml describes."
+    given = read_parameters(root)
+    folds = make_folds(given["folds"], given["label_delay_days"]).validation
+    recipe = given["models"][given["tune"]["model"]]
+    return describe_search(root, given["tune"], recipe, given["inputs"], folds, given["card"])
+
+
+def add_xgboost(params: dict) -> None:
+    "Give the small world the model that is tuned."
+    params["models"]["xgboost"] = read_parameters(ROOT)["models"]["xgboost"]
+
+
 def write_result(project: Project, difference: float = 0.01) -> None:
     "Leave a result of today's search."
-    sections = stage_parameters(project.root, "tune"), stage_parameters(project.root, "train", "xgboost")
-    key = describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key
+    key = search_of(project.root).key
     best = {"average_precision": 0.7, "parameters": {"max_depth": 7, "learning_rate": 0.0512, "gamma": 1.5}}
     present = {"average_precision": best["average_precision"] - difference}
     result = {
@@ -103,16 +118,16 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     write_result(project)
     said = project.here("mlproj tune --accept").stdout
     assert (
-        said.startswith("train.models.xgboost in params.yaml: ")
+        said.startswith("models.xgboost in params.yaml: ")
         and "gamma unset → 1.5" in said
         and said.count("\n") == 1
     )
     after = (project.root / "params.yaml").read_text().splitlines()
     assert set(after) - set(before) == {
-        f"        {line}" for line in ("max_depth: 7", "learning_rate: 0.0512", "gamma: 1.5")
+        f"      {line}" for line in ("max_depth: 7", "learning_rate: 0.0512", "gamma: 1.5")
     }
     assert len(after) == len(before) + 1
-    recipe = stage_parameters(project.root, "train", "xgboost")["recipe"]
+    recipe = read_parameters(project.root)["models"]["xgboost"]
     assert (recipe["parameters"]["max_depth"], recipe["parameters"]["gamma"]) == (7, 1.5)
     assert (
         "already" in project.here("mlproj tune --accept").stdout
@@ -129,6 +144,7 @@ def test_a_full_disk_leaves_the_parameters_as_they_were(project):
 
 
 def test_a_result_that_is_no_better_changes_nothing(project):
+    project.params(add_xgboost)
     before = (project.root / "params.yaml").read_text()
     write_result(project, difference=-0.01)
     assert (
@@ -145,13 +161,14 @@ def test_a_result_of_another_search_is_refused(project):
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
         return done.stderr
 
+    project.params(add_xgboost)
     assert "there is no result of a search yet" in refusal()
-    for section, change in {"backtest": {"last_start": "2018-08-08"}, "tune": {"seed": 1}}.items():
+    for section, change in {"folds": {"last_start": "2018-08-08"}, "tune": {"seed": 1}}.items():
         write_result(project)
         project.params(lambda params, section=section, change=change: params[section].update(change))
         assert "metrics/tuning.json was made from another version of the data" in refusal()
     write_result(project)
-    project.params(lambda params: params["train"]["models"]["xgboost"].update(history_days=30))
+    project.params(lambda params: params["models"]["xgboost"].update(history_days=30))
     assert "run `mlproj tune` again" in refusal()
     project.params(lambda params: params["tune"].update(model="logistic"))
     assert "takes a model of XGBClassifier" in refusal()
@@ -159,25 +176,26 @@ def test_a_result_of_another_search_is_refused(project):
 
 @pytest.mark.long
 def test_a_search_begins_anew_with_other_features(project):
-    sections = stage_parameters(project.root, "tune"), stage_parameters(project.root, "train", "xgboost")
-    key = describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key
+    project.params(add_xgboost)
+    key = search_of(project.root).key
     project.params(lambda params: params["features"].update(calendar=["is_night"]))
-    project.params(lambda params: params["train"]["inputs"].update(handbook=None, strongest=None))
+    project.params(lambda params: params["inputs"].update(handbook=None, strongest=None))
     project.run("dvc repro features")
-    assert describe_search(project.root, *sections, stage_parameters(project.root, "backtest")).key != key
+    assert search_of(project.root).key != key
     shutil.rmtree(project.root / "features")
     with pytest.raises(UserError, match="there are no features yet"):
-        describe_search(project.root, *sections, stage_parameters(project.root, "backtest"))
+        search_of(project.root)
 
 
 @pytest.mark.long
 def test_the_pipeline_of_its_own(project):
     def shrink(params: dict) -> None:
-        params["backtest"].update(n_validation_folds=1)
+        add_xgboost(params)
+        params["models"]["rule"] = read_parameters(ROOT)["models"]["rule"]
+        params["folds"].update(n_validation_folds=1)
         stopping = {"days": 7, "patience": 5, "most_trees": 20}
-        params["features"]["windows"] = stage_parameters(ROOT, "features")[
-            "windows"
-        ] # its monotone constraints name some of them
+        windows = read_parameters(ROOT)["features"]["windows"]
+        params["features"]["windows"] = windows # its monotone constraints name some of them
         params["tune"].update(n_trials=10, stopping=stopping, fraud_weights=[5], histories=[14], n_draws=5)
 
     project.params(shrink)
@@ -192,7 +210,7 @@ def test_the_pipeline_of_its_own(project):
     assert "Running stage 'pipelines/tuning/dvc.yaml:tune'" in project.run("mlproj tune").stdout
     assert count_trials(store) == 10
     result = json.loads((project.root / "metrics/tuning.json").read_text())
-    searched = stage_parameters(project.root, "tune")["space"]
+    searched = read_parameters(project.root)["tune"]["space"]
     assert result["n_trials"] == 10 and set(result["best"]["parameters"]) == {*searched, "n_estimators"}
 
     project.run(

@@ -157,8 +157,8 @@ def strange_inputs(root: Path) -> None:
 @pytest.mark.long
 def test_the_stages_take_text_and_missing_values(project):
     strange_inputs(project.root)
-    project.params(lambda params: params["train"]["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))
-    project.params(lambda params: params["train"]["inputs"]["handbook"].append("gaps"))
+    project.params(lambda params: params["models"].update(boosted=recipe("XGBClassifier", **NATIVE)))
+    project.params(lambda params: params["inputs"]["handbook"].append("gaps"))
     project.run("mlproj run train --model boosted && mlproj run backtest --model boosted")
     schema = json.loads((project.root / "models/boosted/schema.json").read_text())
     assert [item["kind"] for item in schema["features"][-2:]] == ["categorical", "numeric"]
@@ -170,7 +170,7 @@ def test_the_stages_take_text_and_missing_values(project):
 
 @pytest.mark.long
 def test_a_model_without_rivals_is_compared_and_judged(project):
-    project.params(lambda params: params["compare"].update(models=["logistic"]))
+    project.params(lambda params: params["models"].pop("tree_depth_2"))
     project.run("mlproj run compare && mlproj run judge")
     assert list(json.loads((project.root / "metrics/compare.json").read_text())) == ["logistic"]
     assert json.loads((project.root / "metrics/champion.json").read_text())["champion"] == "logistic"
@@ -195,13 +195,10 @@ def no_cards(project: Project) -> None:
     def describe(params: dict) -> None:
         columns = {"transaction_id": "id", "timestamp": "when", "amount": "cents", "is_fraud": "bad"}
         params["prepare"].update(columns=columns, entities=[], attributes={}, evaluation_only=[])
-        params["train"]["inputs"].update(handbook=None, strongest=None) # all features
-        params["compare"].update(clusters=[])
+        params["inputs"].update(handbook=None, strongest=None) # all features
+        params.update(card=None, clusters=[])
         params["features"]["windows"] = []
-        for stage in ("backtest", "compare", "judge", "score"):
-            params[stage]["card"] = None
-        params["compare"]["baseline_fold"] = None
-        params["judge"].update(clusters=[], first_use=None)
+        params["judge"]["first_use"] = None
         params["model_card"].update(groups={}, place=None)
 
     project.params(describe)
@@ -238,6 +235,6 @@ def test_a_table_without_entities_goes_through_the_pipeline(project):
 
 
 def test_a_card_that_is_no_column(project):
-    project.params(lambda params: params["backtest"].update(card="card_id"))
+    project.params(lambda params: params.update(card="card_id"))
     done = project.run("mlproj run backtest --model logistic", fails=True)
     assert "card in params.yaml names 'card_id', which the prepared transactions lack" in message(done)

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from mlproj.core.checks import UserError
 from mlproj.models.sequence import SINCE_PREVIOUS, add_since_previous, card_history, fit_sequence_model
+from mlproj.pipeline.parameters import notebook_defaults, read_parameters
 from support import ROOT
 
 NO_TORCH = "PyTorch is not installed: `make sequence`"
@@ -106,10 +106,12 @@ def test_without_pytorch_it_says_what_to_do(rows, monkeypatch):
 
 
 def test_the_folds_are_those_of_every_other_model():
-    params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    assert params["sequence"] == params["backtest"] | {
-        name: params["sequence"][name] for name in ("inputs", "recipe")
-    }
+    defaults = [
+        notebook_defaults(nbformat.read(ROOT / f"nbs/pipeline/{stage}.ipynb", as_version=4), stage)
+        for stage in ("sequence", "backtest")
+    ]
+    for name in ("folds", "label_delay_days", "card", "top_k"):
+        assert defaults[0][name] == defaults[1][name] == read_parameters(ROOT)[name]
 
 
 def test_its_figures_are_not_too_good_to_be_true():
@@ -135,7 +137,6 @@ def test_figures_of_other_data_are_not_shown(finished):
 @pytest.mark.long
 def test_its_pipeline_runs_twice_alike_and_its_figures_are_shown(project):
     pytest.importorskip("torch", reason=NO_TORCH)
-    project.params(lambda params: params["sequence"].update(top_k=10))
     project.run("dvc repro pipelines/sequence/dvc.yaml")
     lock = (project.root / "pipelines/sequence/dvc.lock").read_text()
     project.run("dvc repro --force --single-item pipelines/sequence/dvc.yaml:sequence")

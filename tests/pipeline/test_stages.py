@@ -82,8 +82,9 @@ def test_plots_are_drawn(project):
 
 @pytest.mark.long
 def test_an_experiment_with_one_model_reruns_that_model_alone(project):
-    ran = project.run("dvc exp run -S train.models.tree_depth_2.parameters.max_depth=3").stdout
+    ran = project.run("dvc exp run -S models.tree_depth_2.parameters.max_depth=3").stdout
     stages = (
+        "guard",
         "train@tree_depth_2",
         "backtest@tree_depth_2",
         "compare",

@@ -22,6 +22,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 from mlproj.core.settings import load_settings
 from mlproj.data.versions import hash_folder
 from mlproj.pipeline.notebooks import run_notebook
+from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.verification import (
     DIFFERENT,
     EQUAL,
@@ -31,7 +32,7 @@ from mlproj.pipeline.verification import (
     compare_output,
     compare_with_commit,
 )
-from support import MODELS, ROOT, Project, copy_project, share_project
+from support import ROOT, Project, copy_project, share_project
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value:DeprecationWarning"
@@ -163,10 +164,10 @@ def test_data_changed_by_hand_are_different(project):
 
 
 def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
-    project.params(lambda params: params["judge"].update(capacity=7))
+    project.params(lambda params: params["assumptions"].update(capacity=7))
     said = project.here("mlproj verify", fails=True).stdout
     assert (
-        "judge is the first that is different:\nit would run again here: judge.capacity in params.yaml was"
+        "judge is the first that is different:\nit would run again here: assumptions.capacity in params.yaml was"
         in said
     )
 
@@ -408,7 +409,8 @@ def every_kind(finished, tmp_path_factory, worker_id) -> Project:
     "The small project with a model of every kind that learns, run by DVC and committed; the tests of the matrix clone it."
     def make(project: Project) -> str:
         copy_project(finished.root, project.root)
-        project.params(lambda params: params["compare"].update(models=[*MODELS, *KINDS]))
+        recipes = read_parameters(ROOT)["models"]
+        project.params(lambda params: params["models"].update({name: recipes[name] for name in KINDS}))
         project.params(lambda params: params["audit"].update(model="xgboost"))
         measured = project.root / "records/latency.json"
         latency = json.loads(measured.read_text())

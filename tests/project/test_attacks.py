@@ -33,7 +33,7 @@ from mlproj.explain.spot_check import choose_transactions, read_csv, write_csv, 
 from mlproj.models.model import fit_model, load_model, save_model
 from mlproj.pipeline.changes import PAGE
 from mlproj.pipeline.explorations import Scope, find_explorations, open_prepared
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters, stage_parameters
 from support import MODELS, ROOT, Project
 
 HOSTILE = [
@@ -173,17 +173,18 @@ def test_a_command_stays_in_its_folder(folder, command, expected):
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "x; touch pwned", "$(touch pwned)", "-h", "a b", "x\ny", ""])
 def test_a_model_has_a_plain_name(folder, name):
-    for section in ({"models": {name: {}}}, {"models": [name]}):
-        (folder / "params.yaml").write_text(json.dumps({"train": section}))
-        with pytest.raises(UserError, match="models in params.yaml has the name"):
-            stage_parameters(folder, "train", name if isinstance(section["models"], dict) else None)
+    parameters = read_parameters(folder)
+    with pytest.raises(UserError, match="the command has the name"):
+        stage_parameters(parameters, {"model": ""}, "train", name)
+    parameters["models"][name] = parameters["models"]["tree"]
+    (folder / "params.yaml").write_text(json.dumps(parameters))
+    with pytest.raises(UserError, match="models in params.yaml has the name"):
+        read_parameters(folder)
 
 
 def add_model(project: Project, name: str) -> None:
-    project.params(lambda params: params["compare"].update(models=[*MODELS, name]))
-    project.params(
-        lambda params: params["train"]["models"].update({name: params["train"]["models"][MODELS[0]]})
-    )
+    recipe = read_parameters(ROOT)["models"][MODELS[0]]
+    project.params(lambda params: params["models"].update({name: recipe}))
 
 
 @pytest.mark.slow
@@ -204,7 +205,7 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
         for command in ("dvc repro", "mlproj repro"):
             said = project.run(command, fails=True).stderr
             assert (
-                f"compare.models in params.yaml has the name {name!r}" in said or "is specified in" in said
+                f"models in params.yaml has the name {name!r}" in said or "is specified in" in said
             ) # DVC finds some itself
         if alone: # what SECURITY.md promises of a stage that is run by itself
             project.run(f"dvc repro --single-item 'train@{name}'", fails=True)
@@ -292,7 +293,7 @@ def test_files_are_added_as_what_they_hold(folder):
 
 
 def test_no_value_steers_the_terminal(project):
-    project.params(lambda params: params["judge"].update(capacity="\x1b[31m7\x1b]0;title\x07"))
+    project.params(lambda params: params["assumptions"].update(capacity="\x1b[31m7\x1b]0;title\x07"))
     said = [
         project.here("mlproj verify", fails=True).stdout,
         project.here("mlproj lineage plots/savings.png").stdout,
@@ -307,7 +308,7 @@ def test_no_tag_of_yaml_runs_anything(folder):
     (folder / "params.yaml").write_text(f"train: {attack}\n")
     (folder / "data.dvc").write_text(f"meta: {attack}\n")
     with pytest.raises(UserError, match="could not determine a constructor"):
-        stage_parameters(folder, "train")
+        read_parameters(folder)
     with pytest.raises(UserError, match="has no record"):
         read_record(folder)
     assert not (folder / "pwned").exists()

@@ -11,7 +11,7 @@ from benchmarks.features import QUICK, SLOW, differences, run_contender
 from benchmarks.handbook import HANDBOOK
 from benchmarks.process import measure
 from mlproj.data.simulator import World
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT
 
 RESULTS, LATENCY = (
@@ -29,7 +29,7 @@ def prepared(tmp_path_factory):
 
 
 def test_the_features_are_among_those_of_params():
-    section = stage_parameters(ROOT, "features")
+    section = read_parameters(ROOT)["features"]
     assert all(windows in section["windows"] for windows in HANDBOOK["windows"])
     assert {**section, "windows": HANDBOOK["windows"]} == HANDBOOK
 

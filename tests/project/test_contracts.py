@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import get_type_hints
 
 import nbformat
 import pytest
@@ -15,10 +16,10 @@ from mlproj.data.versions import hash_folder
 from mlproj.pipeline.dependencies import imported_modules, stage_imports
 from mlproj.pipeline.environment import pipeline_files, read_environment, stage_packages
 from mlproj.pipeline.notebooks import find_leaks, normalise
-from mlproj.pipeline.parameters import notebook_defaults, stage_parameters
+from mlproj.pipeline.parameters import Shared, notebook_defaults, read_parameters, stage_parameters
 from support import ROOT
 
-PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+PARAMS = read_parameters(ROOT)
 PIPELINES = pipeline_files(ROOT)
 STAGES = {
     name: stage
@@ -30,6 +31,7 @@ MODULES = sorted(
     path for path in (ROOT / "mlproj").rglob("*.py") if path.name not in ("__init__.py", "_modidx.py")
 )
 EXPLORATIONS = sorted((ROOT / "nbs/explore").glob("*.ipynb"))
+SHARED = set(get_type_hints(Shared))
 
 
 def test_there_are_stages_models_and_modules_to_look_at():
@@ -61,7 +63,20 @@ def test_the_environment_is_that_of_the_lock():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_has_the_parameters_of_params_yaml_as_defaults(path):
     defaults = notebook_defaults(nbformat.read(path, as_version=4), path.name)
-    assert defaults == stage_parameters(ROOT, path.stem, defaults.get("model"))
+    model = None if "model" in PARAMS.get(path.stem, {}) else defaults.get("model")
+    assert defaults == stage_parameters(PARAMS, defaults, path.stem, model)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_stage_depends_on_the_parameters_that_it_reads(path):
+    notebook, own = nbformat.read(path, as_version=4), PARAMS.get(path.stem, {})
+    defaults = notebook_defaults(notebook, path.name)
+    source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    read = {path.stem} & set(PARAMS) | {name for name in defaults if name in SHARED and name not in own}
+    read |= {"models"} if "recipe" in defaults and "recipe" not in own else set()
+    read |= set(re.findall(r'(?:read_parameters\(root\)|\bgiven)\["(\w+)"\]', source))
+    declared = {name.split(".")[0] for name in STAGES[path.stem]["params"] if isinstance(name, str)}
+    assert declared == read and read
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -81,17 +96,16 @@ def test_an_exploration_is_committed_with_clean_outputs(path):
     assert path.stat().st_size <= 1_000_000
 
 
-def test_every_stage_and_section_has_its_notebook():
+def test_every_stage_has_its_notebook_and_every_section_its_stage():
     names = {path.stem for path in NOTEBOOKS}
-    assert set(STAGES) - {"guard"} == names == set(PARAMS)
+    assert set(STAGES) - {"guard"} == names > set(PARAMS) - SHARED
 
 
-def test_every_model_is_compared_and_plotted():
-    assert set(PARAMS["compare"]["models"]) == set(PARAMS["train"]["models"])
+def test_every_model_is_plotted():
     plots = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["plots"]
     for plot in plots:
         (options,) = plot.values()
-        assert [Path(name).stem for name in options["y"]] == PARAMS["compare"]["models"]
+        assert [Path(name).stem for name in options["y"]] == list(PARAMS["models"])
 
 
 def test_no_report_is_read_by_a_stage():
@@ -181,7 +195,7 @@ def test_no_figure_is_too_good_to_be_true():
 
 def test_a_leak_would_pass_the_ceilings():
     "With labels that are known at once, or after a day, even a small model does."
-    ceilings, assumed = stage_parameters(ROOT, "audit")["ceilings"], read_metrics("alarms")["assumed_delay"]
+    ceilings, assumed = PARAMS["audit"]["ceilings"], read_metrics("alarms")["assumed_delay"]
     for metric, highest in ceilings.items():
         assert min(assumed["0"][metric], assumed["1"][metric]) > highest > assumed["7"][metric], metric
 

@@ -45,6 +45,7 @@ from mlproj.data.readers import KINDS
 from mlproj.data.simulator import World
 from mlproj.data.versions import Record, read_record
 from mlproj.evaluation.comparison import comparison_table, read_fold_metrics, read_measured
+from mlproj.evaluation.splits import make_folds
 from mlproj.features.definition import Definition, parse_definition
 from mlproj.features.online import OnlineFeatures
 from mlproj.lifecycle.tuning import accept
@@ -52,7 +53,7 @@ from mlproj.models.model import fit_model, load_model, save_model
 from mlproj.models.recipe import make_estimator
 from mlproj.pipeline.environment import read_environment
 from mlproj.pipeline.equality import compare_files
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.proposal import propose
 from support import ROOT
 
@@ -465,25 +466,18 @@ def read_data_dvc(content: bytes) -> None:
 
 
 @st.composite
-def params_files(draw: st.DrawFn) -> tuple[bytes, str, str | None]:
-    few = {
-        "train": {"days": 7, "models": {"tree": PARAMS["train"]["models"]["tree"]}},
-        "compare": {"models": ["tree"]},
-    }
-    content = draw(st.one_of(flipped(dump(few)), YAML_TEXT, damaged(few).map(dump)))
-    return (
-        content,
-        draw(st.sampled_from(["train", "compare", "../x"])),
-        draw(st.sampled_from([None, "tree", "../../x"])),
-    )
+def params_files(draw: st.DrawFn) -> bytes:
+    few = PARAMS | {"models": {"tree": PARAMS["models"]["tree"]}}
+    return draw(st.one_of(flipped(dump(few)), YAML_TEXT, damaged(few).map(dump)))
 
 
-def read_params(case: tuple[bytes, str, str | None]) -> None:
+def read_params(content: bytes) -> None:
     def read(folder: Path) -> None:
-        (folder / "params.yaml").write_bytes(case[0])
-        section = stage_parameters(folder, *case[1:])
-        if "recipe" in section:
-            make_estimator(section["recipe"], threads=1)
+        (folder / "params.yaml").write_bytes(content)
+        given = read_parameters(folder)
+        make_folds(given["folds"], given["label_delay_days"])
+        for recipe in given["models"].values():
+            make_estimator(recipe, threads=1)
 
     in_folder(read)
 
@@ -686,7 +680,7 @@ RESULT = {
     "difference": {"difference": 0.01},
     "present": {"average_precision": 0.7},
 }
-BEFORE = "train:\n  models:\n    small:\n      parameters:\n        max_depth: 3\n        random_state: 0\n"
+BEFORE = "models:\n  small:\n    parameters:\n      max_depth: 3\n      random_state: 0\n"
 
 
 def accept_result(result: object) -> None:
@@ -698,10 +692,8 @@ def accept_result(result: object) -> None:
         except UserError:
             assert (folder / "params.yaml").read_text() == BEFORE
             raise
-        parameters = read_yaml((folder / "params.yaml").read_bytes(), "params.yaml")["train"]["models"][
-            "small"
-        ]["parameters"]
-        assert isinstance(parameters, dict)
+        models = read_yaml((folder / "params.yaml").read_bytes(), "params.yaml")["models"]
+        assert isinstance(models["small"]["parameters"], dict)
 
     in_folder(read)
 

@@ -21,7 +21,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from traitlets.config import PyFileConfigLoader
 
 from mlproj.data.versions import read_record
-from mlproj.pipeline.parameters import stage_parameters
+from mlproj.pipeline.parameters import read_parameters
 from support import ROOT, Project, Visit
 
 NOTEBOOKS = sorted(
@@ -164,7 +164,7 @@ def test_what_ipython_keeps_beside_its_settings_is_no_part_of_the_project():
 
 @pytest.mark.long
 def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
-    windows = stage_parameters(ROOT, "features")["windows"]  # those that the notebook has as its defaults
+    windows = read_parameters(ROOT)["features"]["windows"]  # those that the notebook has as its defaults
     project.params(lambda params: params["features"].update(windows=windows))
     project.run("dvc repro features")
     for stage in ("prepare", "features"):

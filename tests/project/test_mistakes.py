@@ -18,16 +18,28 @@ def kept(project):
     assert {name: hash_folder(project.root / name) for name in MADE} == before
 
 
-def test_a_parameter_that_the_notebook_lacks(kept):
+def test_a_parameter_that_is_misspelt(kept):
     kept.params(lambda params: params["prepare"].update(label_delay=7))
-    assert "gives prepare the parameter 'label_delay'" in message(kept.here("mlproj run prepare", fails=True))
+    for command in ("run prepare", "data check"):
+        said = message(kept.here(f"mlproj {command}", fails=True))
+        assert "params.yaml has prepare.label_delay, which is none of columns, types" in said
 
 
 def test_a_parameter_that_params_yaml_lacks(kept):
-    kept.params(lambda params: params["train"].pop("delay_days"))
-    assert "has the parameter 'delay_days'" in message(
+    kept.params(lambda params: params["folds"].pop("step_days"))
+    assert "params.yaml lacks folds.step_days" in message(
         kept.here("mlproj run train --model logistic", fails=True)
     )
+
+
+def test_a_parameter_that_only_the_notebook_has(kept):
+    path = kept.root / "nbs/pipeline/prepare.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell.source += "\nlabel_delay = 7"
+    nbformat.write(notebook, path)
+    said = message(kept.here("mlproj run prepare", fails=True))
+    assert "has the parameter 'label_delay', which params.yaml does not give" in said
 
 
 def test_a_notebook_without_its_tag(kept):

@@ -113,13 +113,15 @@ WRITERS = {"shop": write_shop, "devices": write_devices, "anonymous": write_anon
 
 
 def paste(project: Project, proposal: str, sections: tuple[str, ...]) -> None:
-    "Put a proposal's sections into params.yaml: prepare and features in place of what is there, of the others the lines."
+    "Put a proposal's sections into params.yaml: those of stages line by line, all others in place of what is there."
     proposed = YAML(typ="safe", pure=True).load(proposal)
 
     def change(params: dict) -> None:
         for section in sections:
-            kept = {} if section in ("prepare", "features") else params[section]
-            params[section] = {**kept, **proposed[section]}
+            if section in ("compare", "judge", "audit", "model_card"):
+                params[section].update(proposed[section])
+            else:
+                params[section] = proposed[section]
 
     project.params(change)
 
@@ -172,7 +174,7 @@ def test_what_is_proposed_says_what_is_wrong(empty):
     assert proposed["prepare"]["evaluation_only"] == ["case"]
     assert proposed["features"]["inputs"] == ["channel"]
     assert proposed["features"]["windows"][1]["lag"] == "7d"
-    assert proposed["backtest"]["card"] == "card_no"
+    assert proposed["card"] == "card_no"
     assert '"Version", for it has one value' in printed
     assert "is timezone right?" in printed
 
@@ -181,21 +183,13 @@ def test_no_entity_and_no_real_dates(empty):
     write_anonymous(empty.root)
     proposed = YAML(typ="safe", pure=True).load(empty.run("mlproj data inspect anonymous.parquet").stdout)
     assert (proposed["prepare"]["entities"], proposed["features"]["windows"]) == ([], [])
-    assert (proposed["backtest"]["card"], proposed["features"]["calendar"]) == (None, [])
+    assert (proposed["card"], proposed["features"]["calendar"]) == (None, [])
     assert "transaction_id" not in proposed["prepare"]["columns"]
 
 
 SECTIONS = (
-    "prepare",
-    "features",
-    "train",
-    "backtest",
-    "compare",
-    "judge",
-    "audit",
-    "model_card",
-    "finalize",
-    "score",
+    *("label_delay_days", "card", "clusters", "top_k", "folds", "inputs", "models"),
+    *("prepare", "features", "compare", "judge", "audit", "model_card"),
 )
 
 
