@@ -69,11 +69,10 @@ def load_explained(
         raise UserError(
             f"models/ has no {absent[0]}: explain.compared_with in params.yaml takes one of models"
         )
-    prepared, made = root / "prepared" / "transactions.parquet", root / "features" / "features.parquet"
-    models = [load_model(root / "models" / name, read_lineage(made)["definition"]) for name in names]
-    end = max(
-        json.loads((root / "models" / name / "meta.json").read_text())["training"]["end"] for name in names
-    )
+    prepared, features = root / "prepared" / "transactions.parquet", root / "features" / "features.parquet"
+    models = [load_model(root / "models" / name, read_lineage(features)["definition"]) for name in names]
+    metas = [read_json(root / "models" / name / "meta.json") for name in names]
+    end = max(meta["training"]["end"] for meta in metas)
     start = pd.Timestamp(end, tz="UTC")
     path = root / "predictions" / "backtest" / f"{names[0]}.parquet"
     tested = pd.read_parquet(
@@ -81,11 +80,11 @@ def load_explained(
     )
     if tested.empty:
         raise UserError(
-            f"the backtest tests nothing from {end} on, when training ends: choose earlier or more folds in params.yaml"
+            f"the backtest tests nothing from {end} on, when training ends: set train.start earlier in params.yaml"
         )
     inputs = dict.fromkeys(["amount", *(item["name"] for model in models for item in model.features)])
     rows = read_features(
-        prepared, made, start, tested.timestamp.max() + pd.Timedelta(microseconds=1), list(inputs)
+        prepared, features, start, tested.timestamp.max() + pd.Timedelta(microseconds=1), list(inputs)
     )
     return models, rows[rows.transaction_id.isin(tested.transaction_id)].reset_index(drop=True)
 
