@@ -122,7 +122,7 @@ def test_explorations_that_fail_stay_as_they_were(project):
     metadata = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
     sources = [
         "'as far as it came'",
-        "from mlproj.pipeline.explorations import made\nmade('prepared/transactions.parquet').name",
+        "from mlproj.pipeline.explorations import output_path\noutput_path('prepared/transactions.parquet').name",
     ]
     cells = [nbformat.v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
     nbformat.write(nbformat.v4.new_notebook(metadata=metadata, cells=cells), path)
