@@ -34,7 +34,8 @@ def connect_database(
     address = load_settings().database_address
     if not address:
         raise UserError(
-            "no database is named: give its address under [database] in settings.ini, or as MLPROJ_DATABASE_ADDRESS"
+            "no database is named: give its address under [database] in settings.ini, "
+            "or as MLPROJ_DATABASE_ADDRESS"
         )
     if address.startswith(("postgresql://", "postgres://")):
         return _connect_postgres(address)
@@ -46,7 +47,7 @@ def connect_database(
         )
     return _connect_duckdb(project_root() / address, write)
 
-
+# %% ../../nbs/api/20_data/50_database.ipynb #8a303d85
 def _connect_duckdb(path: Path, write: bool) -> ibis.BaseBackend:
     if not path.is_file():
         raise UserError(f"the address of the database names the file {path.name}, which does not exist")
@@ -69,19 +70,7 @@ def _connect_postgres(address: str) -> ibis.BaseBackend:
         raise UserError(
             "the database is PostgreSQL, but its driver is not installed: `pip install 'psycopg[binary]'`"
         ) from None
-    unclear = UserError(
-        "the address of the PostgreSQL database cannot be understood: it goes postgresql://user@host:port/database, and characters such as "
-        "@ : / in a password are written %40 %3A %2F"
-    )
-    try:
-        parts = psycopg.conninfo.conninfo_to_dict(address)
-    except psycopg.Error:
-        raise unclear from None
-    ports = str(parts.get("port", "5432")).split(",")
-    if any("@" in str(parts.get(part)) for part in ("host", "dbname")) or not all(
-        port.isdecimal() for port in ports
-    ):
-        raise unclear # here stands a part of a password
+    parts = _parse_address(address)
     try:
         connection = psycopg.connect(
             address, autocommit=True, connect_timeout=parts.get("connect_timeout", 10)
@@ -91,6 +80,25 @@ def _connect_postgres(address: str) -> ibis.BaseBackend:
         raise UserError(f"the PostgreSQL database cannot be reached: {reason}") from None
     return ibis.postgres.from_connection(connection)
 
+
+def _parse_address(address: str) -> dict[str, str]: # host, port, dbname, user, password, …
+    import psycopg
+
+    unclear = UserError(
+        "the address of the PostgreSQL database cannot be understood: it goes "
+        "postgresql://user@host:port/database, and characters such as @ : / in a password are written "
+        "%40 %3A %2F"
+    )
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(address)
+    except psycopg.Error:
+        raise unclear from None
+    ports = str(parts.get("port", "5432")).split(",")
+    password_shows = any("@" in str(parts.get(part)) for part in ("host", "dbname"))
+    if password_shows or not all(port.isdecimal() for port in ports):
+        raise unclear
+    return parts
+
 # %% ../../nbs/api/20_data/50_database.ipynb #7bf2e0c9
 def take_snapshot(
     query: str, # a table, such as shop.transactions, or a query
@@ -98,7 +106,8 @@ def take_snapshot(
 ) -> None:
     """Write a table or a query's rows to a file that depends on nothing but the rows.
 
-    Raises `UserError` when the database does not know the table, does not understand the query, or has no rows.
+    Raises `UserError` when the database does not know the table, does not understand the query, or has no
+    rows.
     """
     database = connect_database()
     spill = project_root() / load_settings().paths_spill
@@ -121,29 +130,32 @@ def take_snapshot(
 # %% ../../nbs/api/20_data/50_database.ipynb #c8808f8a
 def _read_batches(database: ibis.BaseBackend, query: str) -> pa.RecordBatchReader:
     if len(query.split()) > 1:
-        semicolons = [
-            token.token_type == sg.tokens.TokenType.SEMICOLON
-            for token in sg.tokenize(query, read=database.dialect)
-        ]
-        if any(semicolons[:-1]): # the next statement would be obeyed, whatever it is
-            raise ValueError("it is more than one statement")
-        database.raw_sql(
-            f"CREATE OR REPLACE TEMPORARY VIEW mlproj_query AS {query}"
-        ) # refuses whatever is not a query
+        _refuse_statements(query, database.dialect)
+        database.raw_sql(f"CREATE OR REPLACE TEMPORARY VIEW mlproj_query AS {query}")
         rows = database.table("mlproj_query")
     else:
         rows = _find_table(database, query)
-    no_arrow = {
-        name: "string"
-        for name, kind in rows.schema().items()
-        if kind.is_uuid() or kind.is_inet() or kind.is_macaddr()
-    }
-    rows = rows.cast(no_arrow)
-    if database.name == "duckdb": # whose own reader of batches does not work with this release of Ibis
+    rows = rows.cast(_without_arrow_type(rows.schema()))
+    if database.name == "duckdb": # its own reader of batches does not work with this release of Ibis
         return query_batches(database, rows)
     return database.to_pyarrow_batches(rows, chunk_size=2**15)
 
 
+def _refuse_statements(query: str, dialect: str) -> None:
+    tokens = sg.tokenize(query, read=dialect)
+    semicolons = [token.token_type == sg.tokens.TokenType.SEMICOLON for token in tokens]
+    if any(semicolons[:-1]):
+        raise ValueError("it is more than one statement")
+
+
+def _without_arrow_type(schema: ibis.Schema) -> dict[str, str]: # columns that become text
+    return {
+        name: "string"
+        for name, kind in schema.items()
+        if kind.is_uuid() or kind.is_inet() or kind.is_macaddr()
+    }
+
+# %% ../../nbs/api/20_data/50_database.ipynb #967d30d7
 def _find_table(database: ibis.BaseBackend, name: str) -> ibis.Table:
     schema, _, table = name.rpartition(".")
     try:
@@ -179,11 +191,13 @@ def write_back(
 ) -> str: # what was done, one sentence
     """Write predictions to a table of the database, in place of those of the same model and data version.
 
-    Raises `UserError`, and changes nothing, when there are no predictions, the table has other columns, or the database refuses.
+    Raises `UserError`, and changes nothing, when there are no predictions, the table has other columns, or
+    the database refuses.
     """
     if not predictions.is_file():
         raise UserError(
-            f"there are no predictions of {predictions.stem}: `dvc repro` makes those of the models in params.yaml"
+            f"there are no predictions of {predictions.stem}: "
+            "`dvc repro` makes those of the models in params.yaml"
         )
     rows = pq.read_table(predictions).replace_schema_metadata()
     database = connect_database(write=True)
@@ -191,6 +205,15 @@ def write_back(
         raise UserError(
             "Spark has no transactions to write predictions in: write them to a DuckDB file or to PostgreSQL"
         )
+    try:
+        _write_rows(database, table, rows)
+    finally:
+        database.disconnect()
+    model, version = rows["model"][0], rows["data_version"][0].as_py()
+    return f"{table} holds {len(rows):,} predictions of {model}, data version {version[:8]}"
+
+# %% ../../nbs/api/20_data/50_database.ipynb #65286290
+def _write_rows(database: ibis.BaseBackend, table: str, rows: pa.Table) -> None:
     try:
         _check_table(database, table, rows.column_names)
         waiting = ibis.util.gen_name("predictions")
@@ -204,33 +227,28 @@ def write_back(
         raise UserError(
             f"the database did not take the predictions, and {table} is as it was: {_words(error)}"
         ) from None
-    finally:
-        database.disconnect()
-    return f"{table} holds {len(rows):,} predictions of {rows['model'][0]}, data version {rows['data_version'][0].as_py()[:8]}"
 
 
 def _check_table(database: ibis.BaseBackend, table: str, columns: list[str]) -> None:
     try:
-        found = _find_table(database, table).columns
+        there = _find_table(database, table).columns
     except LookupError:
         return
-    if set(found) != set(columns):
+    if set(there) != set(columns):
         raise UserError(
-            f"the table {table} is not one of predictions, for it has the columns {', '.join(found)}: name another one"
+            f"the table {table} is not one of predictions, for it has the columns {', '.join(there)}: "
+            "name another one"
         )
 
 # %% ../../nbs/api/20_data/50_database.ipynb #d5fd3fcf
 def _replace_rows(table: str, waiting: str, rows: pa.Table, dialect: str) -> list[str]: # statements
-    into = (
-        sg.table(*reversed(table.rpartition(".")[::2]), quoted=True)
-        if "." in table
-        else sg.table(table, quoted=True)
-    )
-    columns = [sg.to_identifier(name, quoted=True) for name in rows.column_names]
+    schema, _, name = table.rpartition(".")
+    into = sg.table(name, schema, quoted=True) if schema else sg.table(table, quoted=True)
+    columns = [sg.to_identifier(column, quoted=True) for column in rows.column_names]
     new = sg.select(*columns).from_(sg.table(waiting, quoted=True))
     same = [
-        sg.column(name, quoted=True).eq(sg.exp.Literal.string(rows[name][0].as_py()))
-        for name in ("model", "data_version")
+        sg.column(key, quoted=True).eq(sg.exp.Literal.string(rows[key][0].as_py()))
+        for key in ("model", "data_version")
     ]
     make = sg.exp.Create(this=into, kind="TABLE", exists=True, expression=new.where(sg.exp.false()))
     statements = [make, sg.delete(into).where(*same), sg.exp.insert(new, into, columns=columns)]

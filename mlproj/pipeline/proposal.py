@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from ..core.checks import UserError
 from ..core.engine import connect
-from ..data.contract import split_rejected, to_contract
+from ..data.contract import split_rejected
+from ..data.conversions import to_contract
 from ..data.profile import profile_columns
-from ..data.proposal import Proposal, proposal_source, propose_inputs, propose_roles
+from ..data.proposal import Proposal, propose_inputs, propose_roles
 from ..data.readers import check_kind, find_files, read_file
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #67b83d99
@@ -36,9 +37,12 @@ class Days:
 
     @property
     def first_start(self) -> pd.Timestamp:
-        return self.last_start - pd.Timedelta(days=self.stretch * (self.n_folds - 1))
+        return self.start_before(self.n_folds - 1)
 
+    def start_before(self, n: int) -> pd.Timestamp: # of the fold that is n stretches before the last one
+        return self.last_start - pd.Timedelta(days=self.stretch * n)
 
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #627d2503
 def plan_days(
     table: pd.DataFrame, # timestamp, is_fraud
 ) -> Days:
@@ -49,31 +53,36 @@ def plan_days(
     first, end = table.timestamp.min().floor("D"), labelled.timestamp.max().floor("D") + pd.Timedelta(days=1)
     n_days = (end - first).days
     stretch = next((days for days in (7, 3, 2) if n_days >= 5 * days), 1)
-    last_start = end - pd.Timedelta(days=3 * stretch)
     n_folds = min(4, max(1, (n_days - 3 * stretch) // stretch))
-    days = Days(stretch, n_folds, 0, last_start, "")
+    days = Days(stretch, n_folds, 0, end - pd.Timedelta(days=3 * stretch), "")
     if n_days < 3:
         return replace(days, remark=f"{n_days} days with labels are too few to train, wait and test")
     frauds = labelled[labelled.is_fraud == 1].timestamp
-    for number in range(n_folds):
-        start = last_start - pd.Timedelta(days=stretch * number)
-        if what := _without_fraud(frauds, start, stretch):
-            return replace(
-                days,
-                remark=f"the fold of {start:%Y-%m-%d} {what} no fraud: take longer stretches or fewer folds",
-            )
-    earlier = [days.first_start - pd.Timedelta(days=stretch * (2 + number)) for number in range(4)]
-    fitting = takewhile(lambda start: start >= first and not _without_fraud(frauds, start, stretch), earlier)
-    return replace(days, n_validation_folds=len(list(fitting)))
+    if remark := _fold_without_fraud(days, frauds):
+        return replace(days, remark=remark)
+    return replace(days, n_validation_folds=_count_validation_folds(days, frauds, first))
+
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #b5d0ace9
+def _fold_without_fraud(days: Days, frauds: pd.Series) -> str: # a remark, or nothing
+    for number in range(days.n_folds):
+        start = days.start_before(number)
+        if use := _use_without_fraud(days, frauds, start):
+            return f"the fold of {start:%Y-%m-%d} {use} no fraud: take longer stretches or fewer folds"
+    return ""
 
 
-def _without_fraud(
-    frauds: pd.Series, start: pd.Timestamp, stretch: int
-) -> str: # what a fold does without any, or nothing
-    for offset, what in ((0, "trains on"), (2, "is tested on")):
-        begin = start + pd.Timedelta(days=stretch * offset)
-        if not frauds.between(begin, begin + pd.Timedelta(days=stretch), inclusive="left").any():
-            return what
+def _count_validation_folds(days: Days, frauds: pd.Series, first: pd.Timestamp) -> int
+    earlier = [days.start_before(days.n_folds + 1 + number) for number in range(4)]
+    fitting = takewhile(lambda start: start >= first and not _use_without_fraud(days, frauds, start), earlier)
+    return len(list(fitting))
+
+
+def _use_without_fraud(days: Days, frauds: pd.Series, start: pd.Timestamp) -> str: # of what, or nothing
+    length = pd.Timedelta(days=days.stretch)
+    for offset, use in ((0, "trains on"), (2, "is tested on")):
+        begin = start + offset * length
+        if not frauds.between(begin, begin + length, inclusive="left").any():
+            return use
     return ""
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #1f2bc808
@@ -226,13 +235,14 @@ def propose(
         raise UserError(f"{name} has no rows")
     proposal, rest = propose_roles(raw, profiles, name)
     propose_inputs(raw, proposal, rest)
-    read = to_contract(raw, proposal_source(proposal), name).to_pyarrow()
+    read = to_contract(raw, proposal.source, name).to_pyarrow()
     for column in ("file", "row"): # where each row stands plays no part here
         read = read.append_column(column, pa.nulls(len(read), "int64"))
     kept, rejected = split_rejected(read, proposal.entities)
     if not len(kept):
         raise UserError(
-            f"no row of {name} keeps the contract as proposed; most often: {rejected['reason'].to_pandas().mode()[0]}"
+            f"no row of {name} keeps the contract as proposed; "
+            f"most often: {rejected['reason'].to_pandas().mode()[0]}"
         )
     table = kept.select(["timestamp", "is_fraud"]).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     days, limit = plan_days(table), max(0.01, -(-len(rejected) * 100 // len(read)) / 100)
@@ -246,43 +256,42 @@ def propose(
     return "\n".join(lines) + "\n"
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #9f60aa55
-def _summary(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]:
+def _summary(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: # lines
+    first, last = (f"{time:%Y-%m-%d %H:%M}" for time in (table.timestamp.min(), table.timestamp.max()))
     unknown = int(table.is_fraud.isna().sum())
-    reasons = rejected["reason"].to_pandas().value_counts().sort_index()
-    return [
+    frauds = f"{int(table.is_fraud.sum()):,} of them frauds"
+    if unknown:
+        frauds += f", {unknown:,} without a label"
+    lines = [
         f"# Proposed for {name}: a guess, to be read before it is pasted into params.yaml.",
-        f"# {len(table):,} transactions from {table.timestamp.min():%Y-%m-%d %H:%M} to {table.timestamp.max():%Y-%m-%d %H:%M} UTC, "
-        f"{int(table.is_fraud.sum()):,} of them frauds"
-        + (f", {unknown:,} without a label" if unknown else "")
-        + ".",
-        *(
-            f"# Set aside: {count:,} row{'s' if count > 1 else ''}, {reason}"
-            for reason, count in reasons.items()
-        ),
+        f"# {len(table):,} transactions from {first} to {last} UTC, {frauds}.",
     ]
+    for reason, count in rejected["reason"].to_pandas().value_counts().sort_index().items():
+        lines.append(f"# Set aside: {count:,} row{'s' if count > 1 else ''}, {reason}")
+    return lines
 
-
-def _read_together(engine: ibis.BaseBackend, paths: list[Path]) -> tuple[str, ibis.Table]:
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #e4544541
+def _read_together(engine: ibis.BaseBackend, paths: list[Path]) -> tuple[str, ibis.Table]: # name, table
     files = [file for path in paths for file in (find_files(path) if path.is_dir() else [path])]
     for file in files:
         if not file.is_file():
             raise UserError(f"there is no file {file}")
         check_kind(file)
     tables = [read_file(engine, file) for file in files]
-    columns = tables[0].columns
-    for file, table in zip(files, tables, strict=True):
-        if lacking := sorted(set(columns).symmetric_difference(table.columns)):
-            raise UserError(
-                f"{file.name} and {files[0].name} differ in their columns: only one of them has {lacking[0]!r}"
-            )
+    _check_same_columns(files, tables)
     name = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-    if len({table.select(columns).schema() for table in tables}) == 1:
-        together = ibis.union(*(table.select(columns) for table in tables)) if len(tables) > 1 else tables[0]
-    else: # as text, what all of them can be
-        together = ibis.union(
-            *(
-                table.select(**{column: table[column].cast("string") for column in columns})
-                for table in tables
-            )
-        )
+    columns = tables[0].columns
+    tables = [table.select(columns) for table in tables]
+    if len({table.schema() for table in tables}) > 1:
+        tables = [table.cast(dict.fromkeys(columns, "string")) for table in tables]
+    together = ibis.union(*tables) if len(tables) > 1 else tables[0]
     return name, engine.create_table(ibis.util.gen_name("together"), together, temp=True)
+
+
+def _check_same_columns(files: list[Path], tables: list[ibis.Table]) -> None:
+    for file, table in zip(files, tables, strict=True):
+        if lacking := sorted(set(tables[0].columns).symmetric_difference(table.columns)):
+            raise UserError(
+                f"{file.name} and {files[0].name} differ in their columns: "
+                f"only one of them has {lacking[0]!r}"
+            )

@@ -32,7 +32,6 @@ from mlproj.core.files import read_json, write_json
 from mlproj.core.settings import load_settings
 from mlproj.data.attributes import read_attributes
 from mlproj.data.contract import (
-    Source,
     check_rejected,
     finish_transactions,
     number_transactions,
@@ -40,6 +39,7 @@ from mlproj.data.contract import (
     split_evaluation,
     split_rejected,
 )
+from mlproj.data.conversions import Source
 from mlproj.data.ingest import read_world
 from mlproj.data.readers import KINDS
 from mlproj.data.simulator import World
