@@ -71,7 +71,7 @@ def _fold_without_fraud(days: Days, frauds: pd.Series) -> str: # a remark, or no
     return ""
 
 
-def _count_validation_folds(days: Days, frauds: pd.Series, first: pd.Timestamp) -> int
+def _count_validation_folds(days: Days, frauds: pd.Series, first: pd.Timestamp) -> int:
     earlier = [days.start_before(days.n_folds + 1 + number) for number in range(4)]
     fitting = takewhile(lambda start: start >= first and not _use_without_fraud(days, frauds, start), earlier)
     return len(list(fitting))
