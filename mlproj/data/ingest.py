@@ -276,7 +276,8 @@ def _checked_steps(root: Path) -> list[dict]: # that made data/; empty when ther
     if not (root / "data.dvc").exists():
         if (root / "data").exists():
             raise UserError(
-                "there is a data/ but no data.dvc: move data/ away and add its files with `mlproj data add FILE`"
+                "there is a data/ but no data.dvc: move data/ away and add its files "
+                "with `mlproj data add FILE`"
             )
         return []
     check_data(root)
