@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -211,6 +212,30 @@ def test_a_folder_has_the_version_that_dvc_gives_it(project):
 def test_the_lock_holds_names_versions_and_hashes_alone():
     for line in "".join(path.read_text() for path in ROOT.glob("requirements*.lock")).splitlines():
         assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+?)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+
+
+def test_links_between_files_of_the_project_lead_somewhere():
+    listed = ["git", "ls-files", "*.md", "*.ipynb", ":!docs/site"] # whose links are of pages
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    made = ("metrics/", "reports/", "_docs/")
+    looked_at, broken = 0, []
+    for name in names:
+        for link in relative_links(ROOT / name):
+            target = os.path.normpath((ROOT / name).parent / link)
+            looked_at += 1
+            if not Path(target).exists() and not os.path.relpath(target, ROOT).startswith(made):
+                broken.append(f"{name}: {link}")
+    assert not broken and looked_at > 150, broken
+
+
+def relative_links(path: Path) -> list[str]:
+    "List the files that a page or a notebook links to."
+    text = path.read_text()
+    if path.suffix == ".ipynb":
+        cells = nbformat.reads(text, as_version=4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = re.sub(r"^```.*?^```|`[^`\n]*`(?!\])", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"\[[^\[\]]*\]\(([\w./-]+)(?:#[\w-]*)?\)", text)
 
 
 def test_the_readme_is_made_from_the_index():
