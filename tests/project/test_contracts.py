@@ -225,7 +225,7 @@ def test_links_between_files_of_the_project_lead_somewhere():
             looked_at += 1
             if not Path(target).exists() and not os.path.relpath(target, ROOT).startswith(made):
                 broken.append(f"{name}: {link}")
-    assert not broken and looked_at > 150, broken
+    assert not broken and looked_at > 120, broken
 
 
 def relative_links(path: Path) -> list[str]:
