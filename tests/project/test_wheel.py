@@ -52,7 +52,8 @@ def test_every_package_that_is_imported_is_declared():
 def test_nbdev_is_told_where_each_name_is_documented():
     (point,) = (point for point in entry_points(group="nbdev") if point.name == "mlproj")
     pages = point.load()["syms"]
-    assert {module_name(path) for path in MODULES} == pages.keys() - {"mlproj"} and len(pages) > 55
+    modules = {module_name(path) for path in MODULES} - {"mlproj.core.columns"} # which has constants alone
+    assert pages.keys() - {"mlproj"} == modules and len(pages) > 55
 
 
 def test_each_extra_holds_all_that_it_needs():
