@@ -24,6 +24,7 @@ def train_and_judge(project: Project, names: list[str]) -> None:
 
     def choose(params: dict) -> None:
         params["inputs"]["small"] = INPUTS
+        params["explain"]["compared_with"] = names[0]
         params["models"] = {}
         for name in names:
             estimator, parameters = RECIPES[name]
