@@ -8,6 +8,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'mlproj.cli._shortage': ('api/cli.html#_shortage', 'mlproj/cli.py'),
                             'mlproj.cli._show': ('api/cli.html#_show', 'mlproj/cli.py'),
                             'mlproj.cli._stopped': ('api/cli.html#_stopped', 'mlproj/cli.py'),
+                            'mlproj.cli._verify_against': ('api/cli.html#_verify_against', 'mlproj/cli.py'),
                             'mlproj.cli._verify_clone': ('api/cli.html#_verify_clone', 'mlproj/cli.py'),
                             'mlproj.cli._way_back': ('api/cli.html#_way_back', 'mlproj/cli.py'),
                             'mlproj.cli.add': ('api/cli.html#add', 'mlproj/cli.py'),

@@ -109,12 +109,11 @@ def run(
 
 
 def _way_back(root: Path) -> str:
-    "Say how what was there before comes back: `dvc checkout` alone leaves data that were added, which may be what stopped the stage."
-    if (
-        subprocess.run(["git", "diff", "--quiet", "--", "data.dvc"], cwd=root, capture_output=True).returncode
-        == 1
-    ):
-        return "The data and outputs of the last commit come back with `git checkout data.dvc dvc.lock metrics plots && dvc checkout`"
+    "Say how the last good outputs come back; `dvc checkout` alone would leave data that were added."
+    diff = subprocess.run(["git", "diff", "--quiet", "--", "data.dvc"], cwd=root, capture_output=True)
+    if diff.returncode == 1:
+        commands = "git checkout data.dvc dvc.lock metrics plots && dvc checkout"
+        return f"The data and outputs of the last commit come back with `{commands}`"
     return "The last good outputs come back with `dvc checkout`"
 
 
@@ -207,7 +206,7 @@ def bring(context: typer.Context) -> None:
 
 @data.command()
 def check() -> None:
-    "Make sure that data/ is the version that data.dvc names, and that params.yaml is as it should be: DVC clears what it names."
+    "Check that data/ is the version that data.dvc names, and that params.yaml is as it should be."
     from mlproj.data.versions import check_data
     from mlproj.pipeline.parameters import read_parameters
 
@@ -238,8 +237,8 @@ def add(
     ways = [what for what in (files, days, query) if what]
     if len(ways) != 1 or (attributes and not files):
         raise UserError(
-            "say what to add: files, as in `mlproj data add FILE`, days, as in `mlproj data add --days 30`, or a query, as in "
-            "`mlproj data add --query TABLE`"
+            "say what to add: files, as in `mlproj data add FILE`, days, as in `mlproj data add --days 30`, "
+            "or a query, as in `mlproj data add --query TABLE`"
         )
     if files:
         print(add_files(root, files, "attributes" if attributes else "transactions"))
@@ -314,12 +313,20 @@ def verify(
     clone: Annotated[
         bool, typer.Option("--clone", help="First make everything anew in a clean clone of the last commit.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="COMMIT", help="Compare results alone, with a commit of other code or names."),
+    ] = None,
 ) -> None:
     """Compare the results with those of the last commit.
 
-    The exit status is 0 when they are identical, 3 when they are equal in figures, and 1 when they are different or a mistake kept them
-    from being compared.
+    The exit status is 0 when they are identical, 3 when they are equal in figures, and 1 when they are
+    different or cannot be compared. Against another commit, it is 0 also when only names of keys differ.
     """
+    if clone and against is not None:
+        raise UserError("--clone and --against exclude each other: name one of the two")
+    if against is not None:
+        _verify_against(against)
     from mlproj.pipeline import verification
 
     root = project_root()
@@ -327,9 +334,16 @@ def verify(
     _show(verification.describe_verification(found))
     if kept:
         print(f"\nwhat was made is kept in {kept.name}: look at it, then remove it")
-    raise typer.Exit(
-        {verification.IDENTICAL: 0, verification.DIFFERENT: 1, verification.EQUAL: 3}[found.verdict]
-    ) # 2 is a command that is written wrongly
+    statuses = {verification.IDENTICAL: 0, verification.DIFFERENT: 1, verification.EQUAL: 3}
+    raise typer.Exit(statuses[found.verdict]) # 2 is a command that is written wrongly
+
+
+def _verify_against(commit: str) -> NoReturn:
+    from mlproj.pipeline.commit_comparison import compare_outputs, describe_comparison, same_results
+
+    compared = compare_outputs(project_root(), commit)
+    _show(describe_comparison(compared))
+    raise typer.Exit(0 if same_results(compared) else 1)
 
 
 def _verify_clone(root: Path) -> tuple:

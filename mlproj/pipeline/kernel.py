@@ -86,6 +86,6 @@ def execute(
 
 
 class _Kernel(AsyncKernelManager):
-    "A kernel on this machine alone: its sockets are files, and what its libraries print at the end is not shown."
+    "A kernel on this machine alone: its sockets are files; what its libraries print at the end is not shown."
     async def start_kernel(self, **options):
         return await super().start_kernel(stderr=subprocess.DEVNULL, **options)

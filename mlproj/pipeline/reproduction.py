@@ -199,7 +199,7 @@ def reproduce(
     root: Path, # the project's root
     jobs: int, # how many stages run side by side
 ) -> bool: # whether every stage succeeded
-    """Run the stages of dvc.yaml that are stale; print a line as each begins and ends, and why a stage failed.
+    """Run the stages of dvc.yaml that are stale; print when each begins and ends, and why a stage failed.
 
     Raises `UserError` where DVC cannot read the project. No stage outlives it, however it ends.
     """

@@ -9,7 +9,6 @@ __all__ = ['IDENTICAL', 'EQUAL', 'DIFFERENT', 'NOT_HERE', 'VERIFICATION', 'Compa
 
 # %% ../../nbs/api/70_pipeline/65_verification.ipynb #aefc33d7
 import hashlib
-import os
 import re
 import shlex
 import shutil

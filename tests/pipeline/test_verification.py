@@ -499,3 +499,38 @@ def test_a_clone_that_differs_is_kept_and_named(project):
     assert f"what was made is kept in {kept.name}" in said
     (run,) = json.loads((project.root / "records/verify.json").read_text())["runs"].values()
     assert run["verdict"] == DIFFERENT and run["stages"]["features"] == DIFFERENT
+
+
+def test_results_against_another_commit(tmp_path):
+    "Other code and another name of a key are the same results; another value, table or key is not."
+    project = Project(tmp_path.resolve())
+    project.root.joinpath("settings.ini").write_text("")
+    script, moved = project.root / "judge.sh", project.root / "wing/judge.sh"
+    files = "echo 0.7 > alerts.csv; echo > look.ipynb\n"
+    script.write_text("echo '{\"a\": {\"cost\": 5, \"n\": 1}}' > savings.json; " + files)
+    pipeline = project.root / "dvc.yaml"
+    outs = "[alerts.csv, look.ipynb, savings.json: {cache: false}]"
+    pipeline.write_text(f"stages: {{judge: {{cmd: sh judge.sh, deps: [judge.sh], outs: {outs}}}}}\n")
+    project.run("git init --quiet && dvc init --quiet && dvc repro")
+    commit(project)
+    moved.parent.mkdir()
+    text = script.read_text().replace("cost", "false_alert_cost").replace("echo >", "echo moved >")
+    moved.write_text(text)
+    script.unlink()
+    pipeline.write_text(pipeline.read_text().replace("judge.sh", "wing/judge.sh"))
+    project.run("dvc repro")
+    commit(project)
+    renamed = project.run("mlproj verify --against HEAD~1").stdout
+    assert "savings.json: only keys renamed\n  a.cost is now a.false_alert_cost, same value\n" in renamed
+    assert "alerts.csv    1 of 1 identical" in renamed and "1 executed notebooks differ" in renamed
+    assert renamed.endswith("the same results\n")
+
+    (project.root / "alerts.csv").write_text("0.8\n")
+    (project.root / "savings.json").write_text('{"a": {"false_alert_cost": 6, "n": 1, "m": 2}}')
+    other = project.run("mlproj verify --against HEAD~1", fails=True)
+    assert other.returncode == 1
+    assert "alerts.csv: different\n  its hash differs\n" in other.stdout
+    assert "  key removed: a.cost\n  key added: a.false_alert_cost, a.m\n" in other.stdout
+    assert other.stdout.endswith("different results\n")
+    said = project.run("mlproj verify --against v9", fails=True).stderr
+    assert said.startswith("mlproj: commit v9 has no dvc.lock")
