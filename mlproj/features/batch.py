@@ -18,17 +18,10 @@ from mlproj.features.aggregates import (
     GIANT,
     SUMS,
     Frames,
-    add_key,
-    add_labels,
-    distinct_totals,
     find_frames,
     finish,
     frame_others,
     frame_sums,
-    label_rows,
-    ledger_totals,
-    rank_ties,
-    tie_factor,
     total_names,
 )
 from mlproj.features.definition import (
@@ -41,6 +34,8 @@ from mlproj.features.definition import (
     summed_columns,
     utc_offsets,
 )
+from .keys import add_key, add_labels, label_rows, rank_ties, tie_factor
+from .ledger import distinct_totals, ledger_totals
 
 # %% ../../nbs/api/30_features/30_batch.ipynb #c621bb3d
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ def survey(
     own = [windows for windows in definition.windows if windows.entity == entity]
     ranks = rank_ties(engine, plain, entity)
     factor = tie_factor(plain, ranks, entity, max(windows.reach for windows in own))
-    summed = any(kind in SUMS for windows in own for kind, _ in total_names(windows))
+    summed = any(total.kind in SUMS for windows in own for total in total_names(windows))
     giants = find_giants(plain, entity) if summed else []
     return Survey(ranks, factor, giants, extremes)
 
