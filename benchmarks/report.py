@@ -159,8 +159,8 @@ def stores_table(results: dict) -> str:
 TEXT = """\
 # Benchmarks
 
-`make bench` measures speed and memory, and writes this page, `results.json`, the pictures and `records/latency.json`. What is below was measured on
-{processor}, {cores} cores, with Python {python}, {versions}.
+`make bench` measures speed and memory, and writes this page, `results.json`, the pictures and `records/latency.json`. What is below was
+measured on {processor}, {cores} cores, with Python {python}, {versions}.
 
 When it began, {load} programs were busy on the machine: more than half a program means that others were at work, and that times are too
 long.
