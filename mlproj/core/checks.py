@@ -27,7 +27,7 @@ def _printable(character: str) -> str:
 # %% ../../nbs/api/10_core/10_checks.ipynb #4d2e38ff
 def check_name(
     name: str,
-    where: str, # for the message, such as train.models in params.yaml
+    where: str, # for the message, such as models in params.yaml
 ) -> None:
     "Raise `UserError` for a name that is more than a plain word."
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]{0,99}", name):
@@ -77,7 +77,7 @@ def check_shape(
     where: str, # for the message, such as features.units in params.yaml
 ) -> None:
     "Raise `UserError` for a value of another shape."
-    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type # not needed by what serves
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type  # not needed by what serves
 
     try:
         check_type(value, shape, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)

@@ -48,7 +48,7 @@ def _onnx_nodes(number: int, weighted: WeightedTree) -> dict[str, list]: # named
 
 # %% ../../nbs/api/40_models/35_trees.ipynb #40c4dcb9
 def _ensemble_node(trees: list[WeightedTree], output: str): # an ONNX node that takes X
-    from onnx import helper # slow to import, and needed after training alone
+    from onnx import helper  # slow to import, and needed after training alone
 
     tables = [_onnx_nodes(number, weighted) for number, weighted in enumerate(trees)]
     attributes = {key: [value for table in tables for value in table[key]] for key in tables[0]}
@@ -127,7 +127,7 @@ def booster_to_onnx(
 
     Raises `UserError` for a booster that splits by category, or that is of a kind that ONNX does not have.
     """
-    from onnxmltools.convert import convert_xgboost # slow to import, and needed here alone
+    from onnxmltools.convert import convert_xgboost  # slow to import, and needed here alone
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     booster = Booster(model_file=bytearray(content))

@@ -19,7 +19,7 @@ from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from dvc.stage import PipelineStage
 
@@ -70,7 +70,7 @@ class StageRun:
     stage: str
     number: int # in the order in which stages began
     process: subprocess.Popen
-    output: TextIO # what DVC and the stage print
+    output: IO[str] # what DVC and the stage print
     began: float # seconds of a clock that only runs forward
 
     @property
