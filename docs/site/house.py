@@ -114,9 +114,13 @@ def draw_arrows(rows: list[list[Box]], arrows: list[tuple[str, str]]) -> list[st
     boxes = {box.package: box for row in rows for box in row}
     level = {box.package: number for number, row in enumerate(rows) for box in row}
     lanes, drawn = 0, []
+
+    def place(name: str) -> tuple[float, int]: # from left to right, and from above
+        return boxes[name].x, level[name]
+
     for above, below in sorted(arrows):
-        targets = sorted((other for one, other in arrows if one == above), key=lambda name: boxes[name].x)
-        sources = sorted((one for one, other in arrows if other == below), key=lambda name: boxes[name].x)
+        targets = sorted((other for one, other in arrows if one == above), key=place)
+        sources = sorted((one for one, other in arrows if other == below), key=place)
         x, y = spread(boxes[above], targets.index(below), len(targets)), boxes[above].y + boxes[above].height
         x2, y2 = spread(boxes[below], sources.index(above), len(sources)), boxes[below].y - 2
         if level[below] == level[above] + 1:

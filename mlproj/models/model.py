@@ -167,6 +167,8 @@ def load_model(
         )
     try:
         form = FORMATS[meta["recipe"]["estimator"]]
+        if meta["file"] != f"model.{form.suffix}":
+            raise ValueError(f"its meta.json names the file {meta['file']!r}")
         content = (folder / f"model.{form.suffix}").read_bytes()
         return Model(meta["recipe"], schema["features"], definition, form, content)
     except Exception as error: # the sums are right, but this is no model; each format has its own errors

@@ -36,21 +36,15 @@ def test_an_output_is_traced_to_what_it_was_made_from(finished, name, stage):
     )
     assert lineage.before[:4] == ["data.dvc", "guard", "prepare", "features"]
     given = {parameter.split(".")[0] for parameter in lineage.parameters}
-    assert given >= {"models", "folds"} if "@" in stage else stage in given
+    assert "folds" in given if "@" in stage else stage in given
 
 
 def test_what_has_changed_is_said_of_the_stage_that_it_concerns(project):
     project.params(lambda params: params["assumptions"].update(capacity=7))
-    recorded = (project.root / "versions.json").read_text()
-    version = json.loads(recorded)["onnxmltools"]
-    (project.root / "versions.json").write_text(
-        recorded.replace(f'"onnxmltools": "{version}"', '"onnxmltools": "1.0"')
-    )
     (project.root / "metrics/savings.json").write_text("{}")
     said = " ".join(project.run("mlproj lineage models/champion").stdout.split())
     assert "metrics/savings.json is not what dvc.lock records" in said
     assert "assumptions.capacity in params.yaml was" in said and "and is 7" in said
-    assert f"onnxmltools in versions.json was {version} and is 1.0" in said
     (project.root / "mlproj/evaluation/calibration.py").write_text("")
     assert (
         trace(project.root, project.root / "reports/compare.ipynb").stale == {}
@@ -58,6 +52,13 @@ def test_what_has_changed_is_said_of_the_stage_that_it_concerns(project):
     stale = trace(project.root, project.root / "plots/savings.png").stale
     assert [name.split()[0] for name in stale] == ["judge"]
     assert "mlproj/evaluation/calibration.py, which it reads, changed" in next(iter(stale.values()))
+    recorded = (project.root / "versions.json").read_text()
+    version = json.loads(recorded)["onnxmltools"]
+    (project.root / "versions.json").write_text(
+        recorded.replace(f'"onnxmltools": "{version}"', '"onnxmltools": "1.0"')
+    )
+    said = " ".join(project.run("mlproj lineage models/champion").stdout.split())
+    assert f"onnxmltools in versions.json was {version} and is 1.0" in said
 
 
 def test_what_no_stage_makes_is_said_to_be_what_it_is(finished):
