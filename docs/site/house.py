@@ -7,7 +7,7 @@ from pathlib import Path
 import networkx as nx
 
 from mlproj.core.settings import project_root
-from mlproj.pipeline.dependencies import imported_modules
+from mlproj.pipeline.dependencies import module_imports
 
 PICTURE = "docs/guide/house.svg"
 WIDTH, MARGIN, LANE = 640, 10, 16 # of the picture; around it; on its left, for arrows that pass by a row
@@ -48,9 +48,7 @@ def import_graph(root: Path, packages: dict[str, list[str]]) -> nx.DiGraph: # fr
     graph = nx.DiGraph()
     graph.add_nodes_from(packages)
     for module, package in owner.items():
-        path = root / module
-        inside = ".".join(Path(module).parent.parts)
-        imported = {owner[other] for other in imported_modules(path.read_text(), root, inside) if other in owner}
+        imported = {owner[other] for other in module_imports(module, root) if other in owner}
         graph.add_edges_from((package, other) for other in imported - {package})
     if not nx.is_directed_acyclic_graph(graph):
         raise ValueError(f"sub-packages import each other in a circle: {nx.find_cycle(graph)}")

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from mlproj.core.columns import REQUIRED
 from mlproj.data.versions import hash_folder
-from mlproj.pipeline.dependencies import imported_modules, stage_imports
+from mlproj.pipeline.dependencies import module_imports, stage_imports
 from mlproj.pipeline.environment import pipeline_files, read_environment, stage_packages
 from mlproj.pipeline.notebooks import find_leaks, normalise
 from mlproj.pipeline.parameters import Shared, notebook_defaults, read_parameters, stage_parameters
@@ -155,7 +155,7 @@ def test_imports_go_one_way_inside_a_sub_package():
 
 
 def own_imports(path: Path) -> set[str]: # paths of modules
-    return imported_modules(path.read_text(), ROOT, ".".join(path.relative_to(ROOT).parent.parts))
+    return module_imports(path.relative_to(ROOT).as_posix(), ROOT)
 
 
 def without_numbers(notebook: Path) -> str: # nbs/api/30_features/30_batch.ipynb → mlproj/features/batch.py
