@@ -131,9 +131,11 @@ def repro(
     ] = None,
 ) -> None:
     "Run the stages of dvc.yaml that are stale, side by side."
+    from mlproj.pipeline.parameters import read_parameters
     from mlproj.pipeline.reproduction import interruptible, reproduce, usual_jobs
 
     root = project_root()
+    read_parameters(root) # before anything runs
     try:
         with interruptible():
             succeeded = reproduce(root, jobs or usual_jobs())

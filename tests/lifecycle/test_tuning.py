@@ -31,7 +31,8 @@ root = Path.cwd()
 given = read_parameters(root)
 section = given["tune"] | {"stopping": {"days": 7, "patience": 5, "most_trees": 20}}
 folds = make_folds(given["folds"] | {"n_validation_folds": 1}, given["label_delay_days"]).validation
-search = describe_search(root, section, given["models"]["xgboost"], given["inputs"], folds, given["card"])
+recipe = read_parameters(Path(sys.argv[2]))["models"]["xgboost"] # the small world has none of it
+search = describe_search(root, section, recipe, given["inputs"], folds, given["card"])
 (fold,) = search.folds
 files = root / "prepared/transactions.parquet", root / "features/features.parquet"
 rows = read_features(*files, fold.train_end.replace(month=1), fold.test_end, search.inputs)
@@ -67,15 +68,17 @@ def wait_for_trials(process: subprocess.Popen, store: Path, n: int) -> None:
 
 @pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
-    search = [sys.executable, "-c", SEARCH]
-    whole = start([*search, tmp_path / "whole.db"], finished.root, MLPROJ_ENGINE_THREADS="1").communicate()[0]
-    killed = start([*search, tmp_path / "killed.db"], finished.root)
+    def search(store: Path, **settings: str) -> subprocess.Popen:
+        return start([sys.executable, "-c", SEARCH, store, ROOT], finished.root, **settings)
+
+    whole = search(tmp_path / "whole.db", MLPROJ_ENGINE_THREADS="1").communicate()[0]
+    killed = search(tmp_path / "killed.db")
     wait_for_trials(killed, tmp_path / "killed.db", 2)
     time.sleep(0.2) # into the next trial
     os.killpg(killed.pid, signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     assert 2 <= count_trials(tmp_path / "killed.db") < 4
-    resumed = start([*search, tmp_path / "killed.db"], finished.root).communicate()[0]
+    resumed = search(tmp_path / "killed.db").communicate()[0]
     found = [[line for line in text.splitlines() if "max_depth" in line] for text in (whole, resumed)]
     assert len(found[0]) == 4 and found[0] == found[1]
     assert "trial 0" in whole and "best so far" in whole and "trial 0" not in resumed # progress, on stderr
