@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from mlproj.pipeline.reproduction import end_groups, followers, interruptible, plan_stages
-from support import Project
+from support import ROOT, Project
 
 # Each stage writes down when it begins and ends; `${gate}` lets a test hold or break all models.
 PIPELINE = """
@@ -56,7 +56,7 @@ STAGES = {"clean", "train@tree", "train@forest", "audit", "compare", "report"}
 def small(tmp_path) -> Project:
     files = {
         "settings.ini": "",
-        "params.yaml": "{}\n",
+        "params.yaml": (ROOT / "params.yaml").read_text(),
         "raw.txt": "3\n",
         "stage.sh": STAGE,
         "gate.sh": MEET,
@@ -99,6 +99,13 @@ def test_stages_run_in_order_and_side_by_side(small):
     (small.root / "tree.txt").unlink() # DVC has it in its cache, so what follows finds nothing new
     printed = small.run("mlproj repro").stdout
     assert ends(printed) == {"train@tree": "from the cache", "compare": "unchanged", "report": "unchanged"}
+
+
+def test_no_stage_begins_with_a_wrong_params_yaml(small):
+    small.params(lambda params: params.update(n_drows=params.pop("n_draws")))
+    said = small.run("mlproj repro", fails=True).stderr
+    assert said.startswith("mlproj: params.yaml has n_drows") and said.endswith("did you mean n_draws?\n"), said
+    assert not (small.root / "log").exists()
 
 
 def test_no_stage_begins_after_one_has_failed(small):
