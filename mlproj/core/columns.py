@@ -13,7 +13,7 @@ TIMES = ("timestamp", "arrival_time", "label_time", "known_from") # UTC, whole m
 # %% ../../nbs/api/10_core/15_columns.ipynb #0708928d
 IN_PREPARE = {"file", "row", "reason", "unreadable"} # where a row came from; why it was rejected
 IN_FEATURES = { # what windows are computed from
-    *("made", "moment", "time", "rank", "key", "of", "since", "until"),
+    *("moment", "time", "rank", "key", "of", "since", "until"),
     *("label_at", "labels", "frauds", "fraud_time"),
 }
 IN_PREDICTIONS = {"fold", "score"} # what a model's predictions add
