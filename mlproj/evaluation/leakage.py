@@ -110,7 +110,9 @@ def train_on_shuffled_labels(
     computed = take_apart(features(side_by_side(worlds, entities)), transactions, len(worlds))
     figures = []
     for world, made_of_labels in zip(worlds, computed, strict=True):
-        changed = replace_features(replace_features(rows, world[["transaction_id", "is_fraud"]]), made_of_labels)
+        changed = replace_features(
+            replace_features(rows, world[["transaction_id", "is_fraud"]]), made_of_labels
+        )
         figures.append(train(changed[trained], changed[tested]))
     return pd.DataFrame([figure for figure in figures if figure is not None])
 

@@ -19,7 +19,7 @@ from ..core.checks import UserError
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #39b6afc5
 @dataclass(frozen=True)
 class Fold:
-    "A training stretch, the wait for its labels, and the test stretch after it; all in whole days, UTC."
+    "A training stretch, the wait for its labels, and the test stretch after it. All are whole days, UTC."
     train_start: pd.Timestamp # first moment of the training stretch
     train_days: int
     delay_days: int # from a transaction to its label
@@ -50,18 +50,18 @@ def prequential_folds(
     delay_days: int,
     test_days: int,
 ) -> list[Fold]: # in order of time
-    "List the folds that end with the one given, stepping back in time."
+    "List folds at equal distances, the last of which begins on a given day."
     last = pd.Timestamp(last_start, tz="UTC").as_unit("us")
     starts = [last - pd.Timedelta(days=step_days * step) for step in reversed(range(n_folds))]
     return [Fold(start, train_days, delay_days, test_days) for start in starts]
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #dfe0cb11
 def validation_folds(
-    tests: list[Fold], # that figures are given for, in order of time
+    tests: list[Fold], # the folds of test, in order of time
     n_folds: int,
     step_days: int, # from one fold to the next
 ) -> list[Fold]: # in order of time
-    "List the folds that choices are made on."
+    "List the folds of validation, on which choices are made."
     first = tests[0]
     last = first.train_start - pd.Timedelta(days=first.test_days + first.delay_days)
     return prequential_folds(
@@ -70,17 +70,18 @@ def validation_folds(
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #8cb7cc39
 class Folds(NamedTuple):
-    validation: list[Fold] # choices are made on them; in order of time, may be empty
-    test: list[Fold] # figures are given for them; in order of time, the first is the baseline
+    validation: list[Fold] # for choices; in order of time, may be empty
+    test: list[Fold] # for figures; in order of time, the first is the baseline
 
-
+# %% ../../nbs/api/50_evaluation/10_splits.ipynb #9da5c059
 def make_folds(
-    section: dict, # folds of params.yaml: last_start, n_folds, n_validation_folds, step_days, train_days, test_days
+    section: dict, # folds of params.yaml
     delay_days: int, # from a transaction to its label
 ) -> Folds:
     """List the folds that params.yaml describes.
 
-    Raises `UserError` for a day that is none, and where there would be no fold of test.
+    The section holds last_start, n_folds, n_validation_folds, step_days, train_days and test_days.
+    Raises `UserError` when last_start is not a day, and when n_folds leaves no fold of test.
     """
     lengths = {name: section[name] for name in ("n_folds", "step_days", "train_days", "test_days")}
     if lengths["n_folds"] < 1:
@@ -97,34 +98,34 @@ def make_folds(
 def train_rows(
     transactions: pd.DataFrame, # with timestamp and label_time
     fold: Fold,
-    history_days: int
-    | None = None, # that the training stretch has for this model, counted back from its end; None for the fold's own
+    history_days: int | None = None, # days before `train_end` that the model trains on; None: `train_days`
 ) -> pd.Series: # boolean, one a row
-    "Mark the rows that a fold trains on: those of its training stretch whose label is known when its test begins."
+    "Mark the training rows of a fold whose label is known when the fold's test begins."
     start = fold.train_end - pd.Timedelta(days=history_days or fold.train_days)
     inside = transactions.timestamp.between(start, fold.train_end, inclusive="left")
     return inside & (transactions.label_time <= fold.test_start)
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #3656f524
 def card_column(
-    card: str | None, # from params.yaml: a column of the prepared transactions, or none
+    card: str | None, # from params.yaml: a column of the prepared transactions
     prepared: Path, # prepared/transactions.parquet
-) -> str: # that column; without one the transaction's own id, so that each transaction stands for itself
+) -> str: # the column; transaction_id if `card` is None
     """Name the column that tells cards apart.
 
-    Raises `UserError` when the transactions lack it, or some of them have no card.
+    Raises `UserError` when the transactions lack the column, and when some transactions have no card.
     """
     if card is None:
         return "transaction_id"
     columns = pq.read_schema(prepared).names
     if card not in columns:
         raise UserError(
-            f"card in params.yaml names {card!r}, which the prepared transactions lack; they have: {', '.join(columns)}"
+            f"card in params.yaml names {card!r}, which the prepared transactions lack; "
+            f"they have: {', '.join(columns)}"
         )
     if missing := pq.read_table(prepared, columns=[card])[card].null_count:
         raise UserError(
-            f"card in params.yaml names {card!r}, which {missing} transactions lack: list it under prepare.entities, so that they are "
-            "set aside, or choose another column"
+            f"card in params.yaml names {card!r}, which {missing} transactions lack: list it under "
+            "prepare.entities, so that they are set aside, or choose another column"
         )
     return card
 
@@ -134,14 +135,15 @@ def test_rows(
     fold: Fold,
     card: str, # from `card_column`
 ) -> pd.Series: # boolean, one a row
-    "Mark the rows that a fold is tested on: those of its test stretch without the cards already known to be compromised."
-    known_fraud = transactions.is_fraud == 1
+    """Mark the rows that a fold is tested on.
+
+    On each test day, the cards that are already known to be compromised are left out.
+    """
+    fraud = transactions.is_fraud == 1
     marked = pd.Series(False, index=transactions.index)
     for day in range(fold.test_days):
         start = fold.test_start + pd.Timedelta(days=day)
-        reported = (
-            known_fraud & (transactions.timestamp >= fold.train_start) & (transactions.label_time < start)
-        )
+        reported = fraud & (transactions.timestamp >= fold.train_start) & (transactions.label_time < start)
         today = transactions.timestamp.between(start, start + pd.Timedelta(days=1), inclusive="left")
         marked |= today & ~transactions[card].isin(transactions.loc[reported, card].unique())
     return marked
@@ -151,13 +153,13 @@ def final_fold(
     last: pd.Timestamp, # of the newest transaction, UTC
     train_days: int,
     delay_days: int, # from a transaction to its label
-) -> Fold: # whose test would begin tomorrow
+) -> Fold: # its test would begin tomorrow
     "Make the fold of the model that goes into service."
     tomorrow = last.floor("D") + pd.Timedelta(days=1)
     start = tomorrow - pd.Timedelta(days=delay_days + train_days)
     return Fold(start, train_days, delay_days, test_days=0)
 
-
+# %% ../../nbs/api/50_evaluation/10_splits.ipynb #7142b40d
 def unlabelled_rows(
     transactions: pd.DataFrame, # with is_fraud and label_time
     fold: Fold, # from `final_fold`
@@ -165,15 +167,17 @@ def unlabelled_rows(
     "Mark the rows whose label is not known today."
     return transactions.is_fraud.isna() | (transactions.label_time > fold.test_start)
 
-
+# %% ../../nbs/api/50_evaluation/10_splits.ipynb #eb13ac7d
 def service_fold(
-    first: pd.Timestamp, # of the days in service, UTC
+    first: pd.Timestamp, # first moment in service, UTC
     last: pd.Timestamp, # of the newest transaction, UTC
-    train_days: int, # with the delay, how long before its first day a fold takes known frauds into account
-    delay_days: int,
-) -> Fold: # whose test is the days from `first` to `last`
-    "Make the fold of the days that are scored in service, so that the cards known to be compromised are those of a backtest."
+    train_days: int, # of the folds of the backtest
+    delay_days: int, # from a transaction to its label
+) -> Fold: # its test lasts from the day of `first` to the day of `last`
+    """Make the fold of the days that are scored in service.
+
+    Frauds count as known as far back as in a backtest: train_days and delay_days before the first day.
+    """
     start, end = first.floor("D"), last.floor("D") + pd.Timedelta(days=1)
-    return Fold(
-        start - pd.Timedelta(days=delay_days + train_days), train_days, delay_days, (end - start).days
-    )
+    train_start = start - pd.Timedelta(days=delay_days + train_days)
+    return Fold(train_start, train_days, delay_days, (end - start).days)

@@ -104,7 +104,9 @@ def choose_inputs(
     """
     group = recipe.get("inputs")
     if group and group not in groups:
-        raise UserError(f"a recipe in params.yaml has inputs: {group}, which is none of inputs: {', '.join(groups)}")
+        raise UserError(
+            f"a recipe in params.yaml has inputs: {group}, which is none of inputs: {', '.join(groups)}"
+        )
     limits = recipe["parameters"].get("limits") if recipe["estimator"] == "Rule" else None
     chosen = list(limits or groups.get(group) or features)
     if absent := [name for name in chosen if name not in features]:

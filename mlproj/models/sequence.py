@@ -214,8 +214,12 @@ def step_inputs(
     Raises `UserError` for a list that there is not, and for one that names a feature that there is not.
     """
     if name not in lists:
-        raise UserError(f"sequence.inputs in params.yaml is {name!r}, which is none of inputs: {', '.join(lists)}")
+        raise UserError(
+            f"sequence.inputs in params.yaml is {name!r}, which is none of inputs: {', '.join(lists)}"
+        )
     chosen = lists[name] or features
     if absent := [feature for feature in chosen if feature not in features]:
-        raise UserError(f"inputs.{name} in params.yaml names {', '.join(absent)}, which the features do not have")
+        raise UserError(
+            f"inputs.{name} in params.yaml names {', '.join(absent)}, which the features do not have"
+        )
     return chosen

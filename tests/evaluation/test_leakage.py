@@ -61,7 +61,7 @@ class Pipeline:
         self.cut = self.fold.test_start + pd.Timedelta(days=3.5)
 
     def predict(self, rows: pd.DataFrame, inputs: list[str]) -> pd.DataFrame:
-        return backtest(rows, self.folds, self.recipe, inputs, "", CARD)[0]
+        return backtest(rows, self.folds, self.recipe, inputs, "", CARD).predictions
 
     def features(self, transactions: pd.DataFrame, lag: str | None = None) -> pd.DataFrame:
         return label_features(transactions, self.definition, lag)
