@@ -379,26 +379,9 @@ def tune(
     "Search for better parameters of a model: run pipelines/tuning/dvc.yaml."
     root = project_root()
     if accept:
-        print(_accept(root))
+        from mlproj.lifecycle.acceptance import accept_result
+
+        print(accept_result(root))
     else:
         os.chdir(root)
         os.execv(sys.executable, [sys.executable, "-m", "dvc", "repro", "pipelines/tuning/dvc.yaml"])
-
-
-def _accept(root: Path) -> str:
-    from mlproj.core.files import read_json
-    from mlproj.evaluation.splits import make_folds
-    from mlproj.lifecycle import tuning
-    from mlproj.pipeline.parameters import check_model, read_parameters
-
-    path = root / "metrics" / "tuning.json"
-    if not path.is_file():
-        raise UserError("there is no result of a search yet: `mlproj tune` makes it")
-    given = read_parameters(root)
-    section, models = given["tune"], given["models"]
-    check_model(section["model"], models, "tune.model in params.yaml")
-    validation = make_folds(given["folds"], given["label_delay_days"]).validation
-    today = tuning.describe_search(
-        root, section, models[section["model"]], given["inputs"], validation, given["card"]
-    )
-    return tuning.accept(root / "params.yaml", read_json(path), today.key)

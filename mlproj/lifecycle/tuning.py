@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['search_space', 'Search', 'describe_search', 'stopping_fold', 'count_trees', 'change_recipe', 'mean_trees',
            'predict_folds', 'mean_precision', 'study_of', 'run_trial', 'tune', 'parameter_importance',
-           'compare_predictions', 'conclude', 'accept']
+           'compare_predictions', 'conclude']
 
 # %% ../../nbs/api/80_lifecycle/20_tuning.ipynb #c9ac6950
 import fcntl
@@ -19,12 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
 from tqdm import tqdm
 
-from ..core.checks import UserError, check_shape
-from ..core.files import put_in_place
+from ..core.checks import UserError
 from ..core.settings import load_settings
 from ..core.tables import read_lineage
 from ..evaluation.backtest import backtest, fold_metrics
@@ -359,83 +356,3 @@ def conclude(
     return (
         f"Best is {name}: {reached:.4f}, {best.difference:.4f} above the present recipe, {sure} ({interval})."
     )
-
-# %% ../../nbs/api/80_lifecycle/20_tuning.ipynb #e48fc6f2
-class _Representer(RoundTripRepresenter):
-    "Writes null where null stood."
-
-
-_Representer.add_representer(
-    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-)
-
-
-def accept(
-    path: Path, # params.yaml
-    result: dict, # metrics/tuning.json
-    key: str, # of the search as it would be today
-) -> str: # what changed
-    """Write the best parameters into the recipe of their model, where they do better than its own.
-
-    Raises `UserError` when the result is that of another search, or was changed into no result.
-    """
-    _check_result(result)
-    if result["study"] != key:
-        raise UserError(
-            "metrics/tuning.json was made from another version of the data, another feature definition, or other folds, ranges or recipe "
-            "than today's: run `mlproj tune` again"
-        )
-    yaml = YAML()
-    yaml.Representer, yaml.preserve_quotes, yaml.width = _Representer, True, 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(path)
-    model = result["model"]
-    if model not in document["models"]:
-        raise UserError(
-            f"metrics/tuning.json is about the model {model!r}, which params.yaml does not have: run `mlproj tune` again"
-        )
-    parameters = document["models"][model]["parameters"]
-    changed = {
-        name: value for name, value in result["best"]["parameters"].items() if parameters.get(name) != value
-    }
-    if not changed:
-        return f"models.{model} in params.yaml has these parameters already"
-    if result["difference"]["difference"] <= 0:
-        reached, present = (result[which]["average_precision"] for which in ("best", "present"))
-        return f"the best trial reaches {reached:.4f} on validation, no more than the present recipe ({present:.4f}), which stays as it is"
-    said = ", ".join(f"{name} {parameters.get(name, 'unset')} → {value}" for name, value in changed.items())
-    for name, value in changed.items():
-        if name in parameters:
-            parameters[name] = value
-        else: # before the last, which carries the comment that follows
-            parameters.insert(len(parameters) - 1, name, value)
-    with put_in_place(path) as place:
-        yaml.dump(document, place)
-    return f"models.{model} in params.yaml: {said}; `dvc repro` trains it"
-
-
-def _check_result(result: dict) -> None:
-    "Raise `UserError` unless a result has what is taken over from it: names and plain values."
-    best, difference, present = (result.get(name) for name in ("best", "difference", "present"))
-    parts = {
-        "study": result.get("study"),
-        "model": result.get("model"),
-        "best": best,
-        "difference": difference,
-        "present": present,
-    }
-    shapes = {
-        "study": str,
-        "model": str,
-        "best": dict,
-        "difference": dict[str, object],
-        "present": dict | None,
-    }
-    for name, shape in shapes.items():
-        check_shape(parts[name], shape, f"{name} in metrics/tuning.json")
-    check_shape(
-        best.get("parameters"), dict[str, float | str | bool | None], "best.parameters in metrics/tuning.json"
-    )
-    check_shape(difference.get("difference"), float, "difference in metrics/tuning.json")
-    for part in (best, present or best):
-        check_shape(part.get("average_precision"), float, "average_precision in metrics/tuning.json")

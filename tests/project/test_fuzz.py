@@ -48,7 +48,7 @@ from mlproj.evaluation.comparison import comparison_table, read_fold_metrics, re
 from mlproj.evaluation.splits import make_folds
 from mlproj.features.definition import Definition, parse_definition
 from mlproj.features.online import OnlineFeatures
-from mlproj.lifecycle.tuning import accept
+from mlproj.lifecycle.acceptance import accept
 from mlproj.models.model import fit_model, load_model, save_model
 from mlproj.models.recipe import make_estimator
 from mlproj.pipeline.environment import read_environment
