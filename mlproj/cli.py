@@ -332,12 +332,12 @@ def verify(
     from mlproj.pipeline import verification
 
     root = project_root()
-    found, kept = _verify_clone(root) if clone else (verification.compare_with_commit(root, root), None)
-    _show(verification.describe_verification(found))
+    verified, kept = _verify_clone(root) if clone else (verification.compare_with_commit(root, root), None)
+    _show(verification.describe_verification(verified))
     if kept:
         print(f"\nwhat was made is kept in {kept.name}: look at it, then remove it")
     statuses = {verification.IDENTICAL: 0, verification.DIFFERENT: 1, verification.EQUAL: 3}
-    raise typer.Exit(statuses[found.verdict]) # 2 is a command that is written wrongly
+    raise typer.Exit(statuses[verified.verdict]) # 2 is a command that is written wrongly
 
 
 def _verify_against(commit: str) -> NoReturn:
@@ -349,11 +349,11 @@ def _verify_against(commit: str) -> NoReturn:
 
 
 def _verify_clone(root: Path) -> tuple:
-    from mlproj.pipeline import verification
+    from mlproj.pipeline.clean_clone import uncommitted, verify_clone
 
-    if changed := verification.uncommitted(root):
+    if changed := uncommitted(root):
         print(f"not committed, and so no part of what is verified: {', '.join(changed)}", file=sys.stderr)
-    return verification.verify_clone(root)
+    return verify_clone(root)
 
 # %% ../nbs/api/90_cli.ipynb #59e80b48
 @app.command()

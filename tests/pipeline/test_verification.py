@@ -21,6 +21,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 
 from mlproj.core.settings import load_settings
 from mlproj.data.versions import hash_folder
+from mlproj.pipeline.clean_clone import clone_commit
 from mlproj.pipeline.notebooks import run_notebook
 from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.verification import (
@@ -28,7 +29,6 @@ from mlproj.pipeline.verification import (
     EQUAL,
     IDENTICAL,
     NOT_HERE,
-    clone_commit,
     compare_output,
     compare_with_commit,
 )
@@ -178,7 +178,7 @@ def test_a_stage_or_an_output_more_or_less_is_different(project):
     lock.write_text(text.replace("    - path: spot_check\n", "    - path: other\n"))
     said = project.here("mlproj verify", fails=True).stdout
     assert (
-        "is the first that is different:\noutput other: in one of the two only\noutput spot_check: in one of the two only"
+        "is the first that is different:\noutput other: it is only here\noutput spot_check: it is only in the commit"
         in said
     )
     lock.write_text(text)
@@ -186,7 +186,7 @@ def test_a_stage_or_an_output_more_or_less_is_different(project):
     stages = re.split(r"(?m)^(?=  (?!#)\w+:$)", path.read_text())
     path.write_text("".join(stage for stage in stages if not stage.startswith("  score:")))
     said = project.here("mlproj verify", fails=True).stdout
-    assert "score is the first that is different:\nit is in one of the two only" in said
+    assert "score is the first that is different:\nthe stage is only in the commit" in said
     project.run("git checkout --quiet dvc.yaml")
     entry = re.search(r"(?m)^  score:\n(?:    .*\n)+", text)[0]
     lock.write_text(
@@ -226,7 +226,7 @@ def test_what_is_missing_is_said_in_a_sentence(project):
     for name in ("params.yaml", "data.dvc", "dvc.lock", "dvc.yaml"):
         (project.root / name).rename(project.root / "away")
         done = project.here("mlproj verify", fails=True)
-        assert done.exit_code == 1 and (name in done.output or "it is in one of the two only" in done.stdout)
+        assert done.exit_code == 1 and (name in done.output or "the stage is only in the commit" in done.stdout)
         (project.root / "away").rename(project.root / name)
 
 
