@@ -11,20 +11,22 @@ import pytest
 from mlproj.data.simulator import World, simulate
 from support import Project, copy_project, run_small_world, share_project
 
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-) # as in the Makefile; read when XGBoost is loaded, by the tests
-ALONE = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-) # a shell's background jobs, and all that they start, would ignore Ctrl-C
+# As in the Makefile. XGBoost reads the variable when the tests load it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+ALONE = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+] # of the browser, which asks no other machine for anything
+# A background job of a shell, and each process that it starts, would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that need the small project first: while one process makes it, another runs the others.
 
-    Those of the published world come last, side by side, for each process that runs any of them simulates it. Among others the slowest
-    come first, so that no process has a long one left when the other is done.
+    Tests of the published world come last, side by side, because each process that runs any of them simulates
+    the world. Among the other tests the slowest come first, so that no process has a long test left when the
+    other is done.
     """
     items.sort(
         key=lambda item: ("finished" not in item.fixturenames, "world" in item.fixturenames, -seconds(item))
@@ -74,6 +76,6 @@ def browser():
         pytest.skip("there is no Chromium: on Debian, `apt-get install chromium`")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=path, args=ALONE.split())
+        browser = tool.chromium.launch(executable_path=path, args=ALONE)
         yield browser
         browser.close()

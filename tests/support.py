@@ -172,9 +172,8 @@ class Visit:
         self.page.on("request", self.stays)
 
     def fails(self, request) -> None:
-        if (
-            request.failure != "net::ERR_ABORTED"
-        ): # the reader went on to another page before this one's icon had come
+        # A reader who goes on to another page aborts the request for the page's icon.
+        if request.failure != "net::ERR_ABORTED":
             self.wrong.append(f"not loaded: {request.url}: {request.failure}")
 
     def stays(self, request) -> None:

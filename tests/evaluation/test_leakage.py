@@ -44,9 +44,8 @@ class Pipeline:
         world = replace(SMALL, n_terminals=800, radius=8, terminals_per_day=1, customers_per_day=1, n_days=62)
         self.transactions = assume_delay(simulate(world)["transactions"].drop(columns="scenario"), 7)
         section = read_parameters(ROOT)["features"]
-        self.definition = parse_definition(
-            **{**section, "windows": section["windows"][:3]}
-        ) # the Handbook's, and some more
+        # The Handbook's features, and some more.
+        self.definition = parse_definition(**{**section, "windows": section["windows"][:3]})
         self.folds = prequential_folds(
             "2018-07-25", n_folds=2, step_days=7, train_days=7, delay_days=7, test_days=7
         )

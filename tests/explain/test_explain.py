@@ -1,4 +1,4 @@
-"""Explanations of other people's data: hostile text, columns whose names say nothing, labels that nobody knows yet."""
+"""Explanations of other people's data: hostile text, column names that say nothing, labels not yet known."""
 
 import csv
 
@@ -98,9 +98,8 @@ def test_a_spreadsheet_finds_no_formula(files):
     assert {"'-2", "'\tx", "<script>alert(1)</script>"} <= shown
     for row in table:
         assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in row.values())
-    assert min(float(row["v1"]) for row in table) == pytest.approx(
-        chosen.v1.min()
-    ) # and -1.5 is still a number
+    # -1.5 is still a number.
+    assert min(float(row["v1"]) for row in table) == pytest.approx(chosen.v1.min())
     assert chosen.v1.min() < 0
 
 

@@ -113,9 +113,8 @@ def write_result(project: Project, difference: float = 0.01) -> None:
 
 
 def test_the_result_is_taken_over_and_nothing_else_changes(project):
-    text = (
-        (ROOT / "params.yaml").read_text().replace("inputs: strongest", "inputs: handbook")
-    ) # the small world has fewer features
+    # The small world has fewer features.
+    text = (ROOT / "params.yaml").read_text().replace("inputs: strongest", "inputs: handbook")
     (project.root / "params.yaml").write_text(text)
     before = text.splitlines()
     write_result(project)
@@ -132,9 +131,8 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     assert len(after) == len(before) + 1
     recipe = read_parameters(project.root)["models"]["xgboost"]
     assert (recipe["parameters"]["max_depth"], recipe["parameters"]["gamma"]) == (7, 1.5)
-    assert (
-        "already" in project.here("mlproj tune --accept").stdout
-    ) # for what is searched is no part of the question
+    # The search space is no part of the question, so the answer still holds.
+    assert "already" in project.here("mlproj tune --accept").stdout
 
 
 def test_a_full_disk_leaves_the_parameters_as_they_were(project):
@@ -216,9 +214,8 @@ def test_the_pipeline_of_its_own(project):
     searched = read_parameters(project.root)["tune"]["space"]
     assert result["n_trials"] == 10 and set(result["best"]["parameters"]) == {*searched, "n_estimators"}
 
-    project.run(
-        "rm -r .tuning && dvc repro --force --single-item pipelines/tuning/dvc.yaml"
-    ) # from nothing, in one go
+    # The same search from nothing, in one go.
+    project.run("rm -r .tuning && dvc repro --force --single-item pipelines/tuning/dvc.yaml")
     assert json.loads((project.root / "metrics/tuning.json").read_text()) == result
     assert "didn't change, skipping" in project.run("mlproj tune").stdout
     better = result["difference"]["difference"] > 0

@@ -1,4 +1,4 @@
-"""Models for other people's inputs: categories, missing values, features of another definition, and no cards at all."""
+"""Models for other people's inputs: categories, missing values, features of another definition, no cards."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def recipe(estimator: str, parameters: dict | None = None, **more) -> dict:
 
 
 def shop(n_rows: int = 6_000) -> pd.DataFrame:
-    "Purchases, in which one country's are frauds when they are large, and those of unknown age when they are very large."
+    "Draw purchases: large ones of one country are frauds, and very large ones of unknown age."
     draw = np.random.default_rng(1)
     rows = pd.DataFrame(
         {
@@ -75,13 +75,12 @@ def test_native_categories_are_split_by_xgboost_itself(method):
     assert [score["min"][1] > score["max"][0] for score in scores] == [True, False]
 
 
-@pytest.mark.parametrize("chosen", [recipe(name) for name in ESTIMATORS] + [recipe("XGBClassifier", **NATIVE)], ids=str)
+@pytest.mark.parametrize("chosen", [*map(recipe, ESTIMATORS), recipe("XGBClassifier", **NATIVE)], ids=str)
 def test_a_category_not_seen_in_training_is_no_category(chosen):
     rows = shop()
     rows["country"] = rows.country.where(rows.age.notna()) # missing in a fifth of the rows, which are genuine
-    rows["is_fraud"] = (rows.country.isin(["DE", "IT"]) & (rows.amount > 60)).astype(
-        "int8"
-    ) # the first and the last category
+    # The frauds are of the first and of the last category.
+    rows["is_fraud"] = (rows.country.isin(["DE", "IT"]) & (rows.amount > 60)).astype("int8")
     model = fit(chosen, rows, ["country", "amount"])
     large = rows[rows.amount.between(80, 110)]
     unseen, missing = (model.predict(large.assign(country=country)) for country in ("XX", None))
@@ -177,7 +176,7 @@ def test_a_model_without_rivals_is_compared_and_judged(project):
 
 
 def no_cards(project: Project) -> None:
-    "A table of transactions without entities, whose last days have no labels, in place of the simulated world."
+    "Put a table without entities, whose last days have no labels, in place of the simulated world."
     draw, n_rows = np.random.default_rng(3), 8_000
     rows = pd.DataFrame({"id": np.arange(n_rows), "cents": draw.integers(1, 20_000, n_rows)})
     rows["when"] = pd.Timestamp("2018-06-20") + pd.to_timedelta(

@@ -17,9 +17,8 @@ from support import ROOT
 
 NO_TORCH = "PyTorch is not installed: `make sequence`"
 RECIPE = {"hidden_size": 8, "epochs": 2, "batch_size": 64, "learning_rate": 0.01, "random_state": 0}
-rows_of_cards = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=40
-) # (card, second)
+card_and_second = st.tuples(st.integers(0, 3), st.integers(0, 9))
+rows_of_cards = st.lists(card_and_second, min_size=1, max_size=40)
 
 
 def in_table(drawn: list[tuple[int, int]], ids: list[int]) -> pd.DataFrame:
@@ -79,9 +78,8 @@ def test_no_score_depends_on_what_comes_later_or_on_other_cards(model, rows):
     changed = 400
     after = scores(model, rows.assign(amount=rows.amount.mask(rows.index == changed, 1_000.0)))
     of_its_card = rows.index[(rows.customer_id == rows.customer_id[changed]) & (rows.index >= changed)]
-    assert (
-        np.flatnonzero(after != scores(model, rows)).tolist() == of_its_card[:5].tolist()
-    ) # itself, and those whose history it is in
+    # The row's own score changes, and the scores of rows whose history it is in.
+    assert np.flatnonzero(after != scores(model, rows)).tolist() == of_its_card[:5].tolist()
 
 
 def test_no_score_depends_on_how_rows_are_ordered_or_what_else_is_scored(model, rows):

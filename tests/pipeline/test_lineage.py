@@ -1,4 +1,4 @@
-"""Where outputs come from, asked of the small world: a model, a figure, a table, a notebook; and what is stale."""
+"""Where outputs of the small world come from: a model, a figure, a table, a notebook; and what is stale."""
 
 import json
 
@@ -10,9 +10,8 @@ from mlproj.pipeline.environment import read_environment
 from mlproj.pipeline.lineage import trace
 from support import MODELS, ROOT
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:_NoneStep.value:DeprecationWarning"
-) # of DVC, about its trees of paths
+# DVC warns about its own trees of paths.
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
 OUTPUTS = {
     "models/logistic/model.json": "train@logistic",
@@ -46,9 +45,8 @@ def test_what_has_changed_is_said_of_the_stage_that_it_concerns(project):
     assert "metrics/savings.json is not what dvc.lock records" in said
     assert "assumptions.capacity in params.yaml was" in said and "and is 7" in said
     (project.root / "mlproj/evaluation/calibration.py").write_text("")
-    assert (
-        trace(project.root, project.root / "reports/compare.ipynb").stale == {}
-    ) # it does not read what has changed
+    # compare reads neither of the changed files.
+    assert trace(project.root, project.root / "reports/compare.ipynb").stale == {}
     stale = trace(project.root, project.root / "plots/savings.png").stale
     assert [name.split()[0] for name in stale] == ["judge"]
     assert "mlproj/evaluation/calibration.py, which it reads, changed" in next(iter(stale.values()))

@@ -34,9 +34,8 @@ from mlproj.pipeline.verification import (
 )
 from support import ROOT, Project, copy_project, share_project
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:_NoneStep.value:DeprecationWarning"
-) # of DVC, about its trees of paths
+# DVC warns about its own trees of paths.
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
 
 def commit(project: Project) -> None:
@@ -111,17 +110,15 @@ def test_a_folder_of_which_a_file_is_in_no_cache_is_different(project):
 @pytest.mark.slow
 def test_make_verify_succeeds_unless_they_are_different(project):
     makefile, metrics = project.root / "Makefile", project.root / "metrics/model_card.json"
-    makefile.write_text(
-        makefile.read_text().replace("mlproj verify --clone", "mlproj verify")
-    ) # a clean clone takes minutes
+    # A clean clone takes minutes.
+    makefile.write_text(makefile.read_text().replace("mlproj verify --clone", "mlproj verify"))
     write_anew(metrics)
     assert summary(project.run("make --silent --old-file .venv/ready verify")).startswith(
         "equal in figures: "
     )
     metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"planted": 1}))
-    assert (
-        project.run("make --silent --old-file .venv/ready verify", fails=True).returncode == 2
-    ) # make says 2 of any that fails
+    # make ends with 2 whenever a command fails.
+    assert project.run("make --silent --old-file .venv/ready verify", fails=True).returncode == 2
 
 
 def test_a_model_of_other_bytes_is_equal_where_its_sums_are_its_own(project):
@@ -189,9 +186,8 @@ def test_a_stage_or_an_output_more_or_less_is_different(project):
     assert "score is the first that is different:\nthe stage is only in the commit" in said
     project.run("git checkout --quiet dvc.yaml")
     entry = re.search(r"(?m)^  score:\n(?:    .*\n)+", text)[0]
-    lock.write_text(
-        text + entry.replace("  score:", "  train@gone:", 1)
-    ) # DVC keeps what a model left that params.yaml had once
+    # DVC keeps the entry of a model that params.yaml no longer has.
+    lock.write_text(text + entry.replace("  score:", "  train@gone:", 1))
     commit(project)
     assert summary(project.here("mlproj verify")).startswith("identical: ")
 
@@ -358,10 +354,8 @@ def processes_in(folder: Path) -> list[str]: # process ids
 def test_an_interruption_leaves_nothing_behind(project, sign):
     use_this_environment(project)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    quiet = {
-        "stdout": subprocess.DEVNULL,
-        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    } # a shell's & ignores it
+    # A background job of a shell would ignore Ctrl-C.
+    quiet = {"stdout": subprocess.DEVNULL, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     command = subprocess.Popen(["mlproj", "verify", "--clone"], cwd=project.root, env=environment, **quiet)
     deadline = time.monotonic() + 300
     while not list(project.root.glob(".verify-*/prepared/transactions.parquet")): # a stage is at work

@@ -204,9 +204,8 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
         add_model(project, name)
         for command in ("dvc repro", "mlproj repro"):
             said = project.run(command, fails=True).stderr
-            assert (
-                f"models in params.yaml has the name {name!r}" in said or "is specified in" in said
-            ) # DVC finds some itself
+            # DVC refuses some of these names itself.
+            assert f"models in params.yaml has the name {name!r}" in said or "is specified in" in said
         if alone: # what SECURITY.md promises of a stage that is run by itself
             project.run(f"dvc repro --single-item 'train@{name}'", fails=True)
         assert all(path.exists() for path in kept) and not (project.root / "pwned").exists()
@@ -331,9 +330,8 @@ def test_every_reader_of_yaml_is_a_safe_one():
             if isinstance(call.func, ast.Name) and call.func.id == "YAML":
                 kinds = [ast.literal_eval(key.value) for key in call.keywords if key.arg == "typ"]
                 assert kinds in (["safe"], []), name # without one it keeps comments, and tags as plain data
-        assert not re.search(r"^\s*(import yaml|from yaml import)", source, re.MULTILINE), (
-            name
-        ) # whose loaders may obey tags
+        # The loaders of PyYAML may obey tags.
+        assert not re.search(r"^\s*(import yaml|from yaml import)", source, re.MULTILINE), name
 
 
 def _plain(source: str) -> str: # without IPython's own commands

@@ -274,9 +274,8 @@ def test_two_runs_at_once(day, begun):
     done = day.run("dvc repro --single-item --force features", fails=True)
     begun[2].resume()
     told = re.sub(r"\S+/dvc|(?<=PID )\d+", lambda found: "dvc" if "/" in found[0] else "…", done.stderr)
-    seen = " ".join(
-        dict.fromkeys(line.strip() for line in told.splitlines() if line.strip())
-    ) # a process is named once a file
+    # The output names a process once for each of its files.
+    seen = " ".join(dict.fromkeys(line.strip() for line in told.splitlines() if line.strip()))
     psutil.wait_procs(begun[:1])
     assert made(day.project) == day.before
     day.tell("A second `dvc repro` while the first one runs", "dvc repro", seen)

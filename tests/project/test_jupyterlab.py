@@ -218,9 +218,8 @@ def test_lab_opens_where_one_begins_and_asks_nothing_of_other_machines(project, 
         page.wait_for_selector("text=| Idle")
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_selector(
-            f"text={read_record(project.root).version}"
-        ) # this clone's, which the committed outputs do not name
+        # The data version of this clone, which the committed outputs do not name.
+        page.wait_for_selector(f"text={read_record(project.root).version}")
         assert not page.locator("[data-mime-type$='.stderr'], [data-mime-type$='.error']").count()
         assert not page.locator(".Toastify__toast").count()  # nobody is asked whether news may be fetched
         page.context.close()

@@ -23,9 +23,8 @@ from bs4 import BeautifulSoup  # noqa: E402
 pytestmark = pytest.mark.site
 
 SITE = ROOT / "_docs"
-SCREENSHOTS = (
-    ROOT / "_site/screenshots"
-) # the front page, a report and a page of the reference, for a person to look at
+# The front page, a report and a page of the reference, for a person to look at.
+SCREENSHOTS = ROOT / "_site/screenshots"
 PAGES = sorted(
     path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
 )
@@ -58,9 +57,8 @@ def test_page(browser, address, path, look):
     )
     for picture in page.locator("article img").all():
         assert len(picture.get_attribute("alt") or "") > 5, f"no words for {picture.get_attribute('src')}"
-    found = (
-        Axe().run(page, options={"preload": False}).response["violations"]
-    ) # or axe itself would fetch style sheets
+    # axe would fetch style sheets otherwise.
+    found = Axe().run(page, options={"preload": False}).response["violations"]
     faults = [fault for fault in found if fault["impact"] in ("serious", "critical")]
     assert not faults, [(fault["id"], fault["nodes"][0]["html"][:300]) for fault in faults]
     if path in SHOWN:
