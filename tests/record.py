@@ -1,4 +1,7 @@
-"""Sum up a part of `make long`, from what pytest's `--junitxml` writes, in records/checks.json: `python tests/record.py FILE.xml`."""
+"""Sum up a part of `make long` in records/checks.json: `python tests/record.py FILE.xml`.
+
+FILE.xml is what pytest's `--junitxml` writes.
+"""
 
 import subprocess
 import sys

@@ -40,7 +40,10 @@ class Project:
         self.root = root
 
     def run(self, command: str, fails: bool = False) -> subprocess.CompletedProcess:
-        "Run a command as a user would, with the environment active; `fails` says which exit status is expected."
+        """Run a command as a user would, with the environment active.
+
+        `fails` says whether the command is expected to fail.
+        """
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

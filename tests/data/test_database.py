@@ -1,4 +1,4 @@
-"""A real PostgreSQL, started here, and a real DuckDB file: transactions out of them, predictions into them."""
+"""A real PostgreSQL, started here, and a real DuckDB file: both give transactions and take predictions."""
 
 import glob
 import os
@@ -114,10 +114,13 @@ def fill(execute: Execute, project: Project) -> pd.DataFrame:
     rows = pd.read_parquet(project.root / "prepared/transactions.parquet").sort_values(
         "transaction_id", ascending=False
     )[:3_000]
-    types = "number BIGINT, made_at TIMESTAMPTZ, card BIGINT, shop_name VARCHAR, price NUMERIC(12, 2), fraud BOOLEAN"
-    execute(f"CREATE TABLE shop.purchases ({types})")
+    execute("""
+        CREATE TABLE shop.purchases (number BIGINT, made_at TIMESTAMPTZ, card BIGINT, shop_name VARCHAR,
+            price NUMERIC(12, 2), fraud BOOLEAN)
+    """)
     values = [
-        f"({row.transaction_id}, '{row.timestamp}', {row.customer_id}, 'shop {row.terminal_id}', {row.amount / 100}, {row.is_fraud == 1})"
+        f"({row.transaction_id}, '{row.timestamp}', {row.customer_id}, 'shop {row.terminal_id}', "
+        f"{row.amount / 100}, {row.is_fraud == 1})"
         for row in rows.itertuples()
     ]
     execute(f"INSERT INTO shop.purchases VALUES {', '.join(values)}")
@@ -235,14 +238,12 @@ def test_predictions_go_into_a_table(project, database):
 
 
 def test_a_failure_leaves_the_table_as_it_was(project, database):
-    database(
-        "CREATE TABLE shop.strict (transaction_id BIGINT CHECK (transaction_id < 0), timestamp TIMESTAMPTZ, fold TEXT, "
-        "score DOUBLE PRECISION, model TEXT, data_version TEXT)"
-    )
-    version = read_record(project.root).version
-    database(
-        f"INSERT INTO shop.strict VALUES (-1, '2018-08-08 00:00:00Z', '2018-07-25', 0.5, 'logistic', '{version}')"
-    )
+    database("""
+        CREATE TABLE shop.strict (transaction_id BIGINT CHECK (transaction_id < 0), timestamp TIMESTAMPTZ,
+            fold TEXT, score DOUBLE PRECISION, model TEXT, data_version TEXT)
+    """)
+    row = f"-1, '2018-08-08 00:00:00Z', '2018-07-25', 0.5, 'logistic', '{read_record(project.root).version}'"
+    database(f"INSERT INTO shop.strict VALUES ({row})")
     said = message(project.here("mlproj write-back logistic --table shop.strict", fails=True))
     assert "did not take the predictions, and shop.strict is as it was" in said
     assert database("SELECT transaction_id, score FROM shop.strict") == [(-1, 0.5)]
@@ -273,7 +274,8 @@ def test_what_the_database_cannot_answer(project, database):
 
 def test_kinds_of_columns_that_only_databases_have(postgres, monkeypatch, tmp_path):
     monkeypatch.setenv("MLPROJ_DATABASE_ADDRESS", postgres)
-    columns = "'8a1bf0a7-6e0c-4a7e-9d0f-0d7c1e1c1a11'::uuid AS id, '10.0.0.1'::inet AS place, 12.34::numeric(10, 2) AS price"
+    columns = "'8a1bf0a7-6e0c-4a7e-9d0f-0d7c1e1c1a11'::uuid AS id, '10.0.0.1'::inet AS place, "
+    columns += "12.34::numeric(10, 2) AS price"
     more = "'{\"a\": 1}'::jsonb AS more, TIMESTAMP '2018-07-01 10:00' AS morning, NULL::int AS nothing"
     take_snapshot(f"SELECT {columns}, {more}", tmp_path / "row.parquet")
     row = pd.read_parquet(tmp_path / "row.parquet").iloc[0]
@@ -307,7 +309,8 @@ from pathlib import Path
 from mlproj.data.database import connect_database, take_snapshot
 spark = connect_database()
 spark.raw_sql("CREATE DATABASE shop")
-spark.raw_sql("CREATE TABLE shop.purchases STORED AS PARQUET AS SELECT id AS number, id * 100 AS cents FROM range(20)")
+rows = "SELECT id AS number, id * 100 AS cents FROM range(20)"
+spark.raw_sql("CREATE TABLE shop.purchases STORED AS PARQUET AS " + rows)
 spark.disconnect()
 take_snapshot("shop.purchases", Path("{tmp_path}/table.parquet"))
 take_snapshot("SELECT * FROM shop.purchases ORDER BY number DESC", Path("{tmp_path}/query.parquet"))

@@ -74,7 +74,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
     for number in range(stored, stored + 200):
         assert serve(again, number) == serve(never_killed, number)
     for number in range(stored):
-        if number in never_killed.history.served: # not yet forgotten: a duplicate gets the row that it got before
+        if number in never_killed.history.served: # not yet forgotten: a duplicate gets its row again
             assert [again.add({"transaction_id": number})[name] for name in again.names] == expected[number]
     assert again.history.served.keys() == never_killed.history.served.keys()
     again.close()

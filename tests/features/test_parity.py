@@ -1,4 +1,4 @@
-"""The engines agree to the last bit, on histories that nobody chose, and with a slow, plain reading of the definition."""
+"""The engines agree to the last bit on random histories, and with a slow, plain reading of the definition."""
 
 from collections import deque
 from pathlib import Path
@@ -96,8 +96,10 @@ EVENT = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in
 HISTORIES = st.lists(st.lists(EVENT, min_size=1, max_size=25), min_size=N_HISTORIES, max_size=N_HISTORIES)
 
 
-def serve(histories: list[list[dict]]) -> tuple[list[dict], list[dict]]:
-    "Send histories as they happen; returns the transactions as a table would have them, and the rows that were served."
+def serve(
+    histories: list[list[dict]],
+) -> tuple[list[dict], list[dict]]: # the transactions as a table would have them; the rows that were served
+    "Send histories as they happen."
     transactions, served = [], []
     for number, history in enumerate(histories):
         own = [

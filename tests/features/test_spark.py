@@ -1,4 +1,4 @@
-"""A real Spark cluster, a master and a worker in processes of their own, computes what DuckDB does, to the last bit."""
+"""A real Spark cluster, a master and a worker as processes, agrees with DuckDB to the last bit."""
 
 import hashlib
 import os

@@ -4,9 +4,15 @@ import json
 
 import pytest
 
+from mlproj.core.files import read_json
 from support import Project
 
-INPUTS = ["amount", "customer_id_count_1d", "customer_id_amount_mean_7d", "terminal_id_is_fraud_rate_7d_lag7d"]
+INPUTS = [
+    "amount",
+    "customer_id_count_1d",
+    "customer_id_amount_mean_7d",
+    "terminal_id_is_fraud_rate_7d_lag7d",
+]
 RECIPES = {
     "rule": ("Rule", {"limits": {"amount": 100, "terminal_id_is_fraud_rate_7d_lag7d": 0.1}}),
     "logistic": ("LogisticRegression", {"random_state": 0}),
@@ -39,16 +45,21 @@ def train_and_judge(project: Project, names: list[str]) -> None:
 def serve(project: Project, champion: str, other: str) -> None:
     "Run the stages after the verdict, as if it had named this champion, and look at what they leave."
     verdict = project.root / "metrics/champion.json"
-    threshold = json.loads((project.root / "metrics/savings.json").read_text())["models"][champion]["threshold"]
-    decision = {"champion": champion, "threshold": threshold, "calibration": {"method": "none"}}
-    verdict.write_text(json.dumps(json.loads(verdict.read_text()) | decision))
+    savings = read_json(project.root / "metrics/savings.json")["models"][champion]
+    decision = {
+        "champion": champion,
+        "threshold": savings["threshold"],
+        "calibration": {"method": "none"},
+    }
+    verdict.write_text(json.dumps(read_json(verdict) | decision))
     project.params(lambda params: params["explain"].update(compared_with=other))
-    project.run(" && ".join(f"mlproj run {stage}" for stage in ("finalize", "explain", "score", "model_card")))
+    for stage in ("finalize", "explain", "score", "model_card"):
+        project.run(f"mlproj run {stage}")
 
-    explained = json.loads((project.root / "metrics/explain.json").read_text())
+    explained = read_json(project.root / "metrics/explain.json")
     assert explained["model"] == champion
     assert explained["measure"].startswith("mean size") == (champion in WITH_CONTRIBUTIONS)
-    assert json.loads((project.root / "models/champion/meta.json").read_text())["model"] == champion
+    assert read_json(project.root / "models/champion/meta.json")["model"] == champion
     assert f"Spot check of {champion}" in (project.root / "spot_check/transactions.html").read_text()
 
 

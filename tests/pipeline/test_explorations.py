@@ -1,4 +1,4 @@
-"""The notebooks of nbs/explore run on a world that they were not written for, and leave the same bytes twice."""
+"""The notebooks of nbs/explore run on another world, and leave the same bytes when they run twice."""
 
 import shutil
 

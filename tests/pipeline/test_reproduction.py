@@ -1,4 +1,4 @@
-"""`mlproj repro`: stages in order and side by side, failures, interruptions, on a small project that DVC runs."""
+"""`mlproj repro` on a small project: stages in order and side by side, failures, interruptions."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`mlproj verify` and `make verify`: results that are those of the commit, and results that are not, on the small world."""
+"""`mlproj verify` and `make verify` on the small world: results that are those of the commit, and others."""
 
 import hashlib
 import json
@@ -154,19 +154,15 @@ def test_data_changed_by_hand_are_different(project):
     customers = pd.read_parquet(path)
     customers.assign(x=customers.x + 1).to_parquet(path)
     said = project.here("mlproj verify", fails=True).stdout
-    assert (
-        "guard is the first that is different:\n.data/attributes: customers.parquet: column x differs in 400 of 400 rows"
-        in said
-    )
+    cause = ".data/attributes: customers.parquet: column x differs in 400 of 400 rows"
+    assert f"guard is the first that is different:\n{cause}" in said
 
 
 def test_a_parameter_that_was_changed_and_not_run_is_no_result(project):
     project.params(lambda params: params["assumptions"].update(capacity=7))
     said = project.here("mlproj verify", fails=True).stdout
-    assert (
-        "judge is the first that is different:\nit would run again here: assumptions.capacity in params.yaml was"
-        in said
-    )
+    cause = "it would run again here: assumptions.capacity in params.yaml was"
+    assert f"judge is the first that is different:\n{cause}" in said
 
 
 def test_a_stage_or_an_output_more_or_less_is_different(project):
@@ -174,10 +170,8 @@ def test_a_stage_or_an_output_more_or_less_is_different(project):
     text = lock.read_text()
     lock.write_text(text.replace("    - path: spot_check\n", "    - path: other\n"))
     said = project.here("mlproj verify", fails=True).stdout
-    assert (
-        "is the first that is different:\noutput other: it is only here\noutput spot_check: it is only in the commit"
-        in said
-    )
+    outputs = "output other: it is only here\noutput spot_check: it is only in the commit"
+    assert f"is the first that is different:\n{outputs}" in said
     lock.write_text(text)
     path = project.root / "dvc.yaml"
     stages = re.split(r"(?m)^(?=  (?!#)\w+:$)", path.read_text())
@@ -325,17 +319,13 @@ def test_runs_are_shown_side_by_side(tmp_path):
     }
     (tmp_path / "records/verify.json").write_text(json.dumps(kept))
     page = runpy.run_path(ROOT / "docs/site/verified.py")["last_verification"](tmp_path)
-    assert page.startswith(
-        "It says: **identical** with one thread and **equal in figures** with 2 threads, for version `ab` of the data"
-    )
-    assert (
-        "| stage | outputs | one thread | 2 threads |\n|---|---|---|---|\n| guard | 1 | identical | identical |\n"
-        in page
-    )
+    verdicts = "**identical** with one thread and **equal in figures** with 2 threads"
+    assert page.startswith(f"It says: {verdicts}, for version `ab` of the data")
+    header = "| stage | outputs | one thread | 2 threads |\n|---|---|---|---|\n"
+    assert f"{header}| guard | 1 | identical | identical |\n" in page
     assert "| judge | 2 | identical | equal in figures |" in page
-    assert page.endswith(
-        "With 2 threads, the first stage that is not identical is judge:\n\n- plots/savings.png: it has other bytes"
-    )
+    first = "With 2 threads, the first stage that is not identical is judge:"
+    assert page.endswith(f"{first}\n\n- plots/savings.png: it has other bytes")
 
 
 def processes_in(folder: Path) -> list[str]: # process ids
@@ -349,8 +339,14 @@ def processes_in(folder: Path) -> list[str]: # process ids
     return found
 
 
+SIGNS = [
+    pytest.param(signal.SIGINT, id="ctrl-c"),
+    pytest.param(signal.SIGTERM, id="terminated", marks=pytest.mark.long),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=["ctrl-c", "terminated"])
+@pytest.mark.parametrize("sign", SIGNS)
 def test_an_interruption_leaves_nothing_behind(project, sign):
     use_this_environment(project)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -370,7 +366,7 @@ def test_an_interruption_leaves_nothing_behind(project, sign):
     assert not list(project.root.glob(".verify-*"))
 
 
-# The matrix: the small world made anew, each time in another surrounding, with a model of every kind that learns.
+# The matrix: the small world, with a model of every kind that learns, is made anew in each surrounding.
 
 KINDS = ["nearest_neighbours", "random_forest", "isolation_forest", "xgboost"]
 SURROUNDINGS = {
@@ -391,7 +387,8 @@ PROCESSORS = {
 def test_a_notebook_knows_no_time_zone_locale_or_hash_seed_from_outside(tmp_path, monkeypatch):
     for name, value in {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "4711"}.items():
         monkeypatch.setenv(name, value)
-    cell = "import locale, os, time\nprint(time.tzname, locale.setlocale(locale.LC_ALL, ''), os.environ['PYTHONHASHSEED'])"
+    shown = "time.tzname, locale.setlocale(locale.LC_ALL, ''), os.environ['PYTHONHASHSEED']"
+    cell = f"import locale, os, time\nprint({shown})"
     source, report = tmp_path / "look.ipynb", tmp_path / "reports/look.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell, id="look")]), source)
     run_notebook(source, {}, tmp_path, report, report)
@@ -400,7 +397,10 @@ def test_a_notebook_knows_no_time_zone_locale_or_hash_seed_from_outside(tmp_path
 
 @pytest.fixture(scope="session")
 def every_kind(finished, tmp_path_factory, worker_id) -> Project:
-    "The small project with a model of every kind that learns, run by DVC and committed; the tests of the matrix clone it."
+    """The small project with a model of every kind that learns, run by DVC and committed.
+
+    The tests of the matrix clone it.
+    """
     def make(project: Project) -> str:
         copy_project(finished.root, project.root)
         recipes = read_parameters(ROOT)["models"]
@@ -462,11 +462,13 @@ def test_another_processor_gives_equal_figures(every_kind, tmp_path, given):
 def test_another_user_gets_identical_results(every_kind):
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can be another user")
-    may_read = "--inh-caps +dac_read_search --ambient-caps +dac_read_search" # an interpreter that root keeps at home
+    # The interpreter may lie in root's home.
+    may_read = "--inh-caps +dac_read_search --ambient-caps +dac_read_search"
     nobody = f"setpriv --reuid 65534 --regid 65534 --clear-groups {may_read}"
     with tempfile.TemporaryDirectory() as folder: # not in the folder of the tests, which is root's alone
         os.chmod(folder, 0o755)
-        theirs = f"chown -R 65534:65534 {folder} && HOME={folder} {nobody} make --silent repro && chown -R 0:0 {folder}"
+        make = f"HOME={folder} {nobody} make --silent repro"
+        theirs = f"chown -R 65534:65534 {folder} && {make} && chown -R 0:0 {folder}"
         assert made_anew(every_kind, Path(folder) / "clone", {}, theirs) == IDENTICAL
 
 

@@ -202,9 +202,8 @@ def test_a_leak_would_pass_the_ceilings():
 
 
 def test_a_folder_has_the_version_that_dvc_gives_it(project):
-    project.run(
-        "mkdir -p some/more && printf 1 > some/b && printf 2 > some/more/a && printf 3 > some/more.c && dvc add some"
-    )
+    project.run("mkdir -p some/more && printf 1 > some/b && printf 2 > some/more/a && printf 3 > some/more.c")
+    project.run("dvc add some")
     named = YAML(typ="safe", pure=True).load(project.root / "some.dvc")["outs"][0]["md5"]
     assert hash_folder(project.root / "some") == named
 

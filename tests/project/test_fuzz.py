@@ -1,7 +1,8 @@
 """Whatever comes from outside gives a valid result or one sentence: no other exception, no hang, no crash.
 
-Each reader has a strategy that makes its input, from nearly right to anything at all, and a function that reads it and checks what came of
-it. CI tries some of each, `make long` a hundred thousand in all, and writes down how many.
+Each reader has a strategy that makes its input, from nearly right to anything at all, and a function that
+reads the input and checks the result. CI tries some inputs of each; `make long` tries a hundred thousand in all, and
+writes down how many.
 """
 
 import gzip
@@ -598,7 +599,10 @@ def online_definition() -> Definition:
 
 
 def serve(made: list[tuple]) -> None:
-    "Every event is taken or refused, and one that is refused changes nothing: the others' features are as if it had not come."
+    """Every event is taken or refused.
+
+    A refused event changes nothing: the features of the other events are as if it had not come.
+    """
     online, answers = OnlineFeatures(online_definition()), []
     for event in made:
         try:
@@ -807,8 +811,10 @@ def try_cases(name: str, n_cases: int) -> Counter:
     strategy, read, *_ = READERS[name]
     counts = Counter()
 
-    @settings(max_examples=n_cases, deadline=30_000, database=None, derandomize=True, suppress_health_check=list(HealthCheck),
-              phases=[Phase.generate, Phase.shrink])
+    @settings(
+        max_examples=n_cases, deadline=30_000, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+    )
     @given(strategy)
     def case(given: object) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What the guide says is so: its commands run as printed, and the messages that it explains are the package's."""
+"""The guide is right: its commands run as printed, and the package has the messages that it explains."""
 
 import re
 import sys

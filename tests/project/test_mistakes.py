@@ -9,7 +9,7 @@ from support import MADE, message
 
 @pytest.fixture
 def kept(project):
-    "The project; afterwards, everything that it had made must still be there, or come back by `dvc checkout`."
+    "The project; afterwards, all its outputs must still be there, or come back by `dvc checkout`."
     before = {name: hash_folder(project.root / name) for name in MADE}
     record = (project.root / "data.dvc").read_text()
     yield project
@@ -73,7 +73,10 @@ def test_data_absent(kept, command):
 
 
 # `dvc exp run` puts what it finds in data/ into its cache; still no commit names it.
-@pytest.mark.parametrize(("command", "refusal"), [("dvc repro", "kept nowhere else"), ("dvc exp run", "no commit names")])
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [("dvc repro", "kept nowhere else"), ("dvc exp run", "no commit names")],
+)
 def test_data_changed(kept, command, refusal):
     mine = kept.root / "data/transactions/mine.csv"
     mine.write_text("transaction_id,timestamp,amount\n")
@@ -122,7 +125,8 @@ def test_explorations_that_fail_stay_as_they_were(project):
     metadata = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
     sources = [
         "'as far as it came'",
-        "from mlproj.pipeline.explorations import output_path\noutput_path('prepared/transactions.parquet').name",
+        "from mlproj.pipeline.explorations import output_path\n"
+        "output_path('prepared/transactions.parquet').name",
     ]
     cells = [nbformat.v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
     nbformat.write(nbformat.v4.new_notebook(metadata=metadata, cells=cells), path)

@@ -1,4 +1,4 @@
-"""Files of other shapes go through the pipeline by params.yaml alone, as `mlproj data inspect` proposes it."""
+"""Files of other shapes go through the pipeline by params.yaml alone, as `mlproj data inspect` proposes."""
 
 import gzip
 import json
@@ -20,8 +20,10 @@ pytestmark = pytest.mark.long  # whole commands and stages on small files
 N_DAYS = 42
 
 
-def draw(n: int) -> dict[str, np.ndarray]:
-    "Draw what every file says in its own way: seconds from the start, cents, cards, merchants, frauds; in order of time."
+def draw(
+    n: int,
+) -> dict[str, np.ndarray]: # seconds from the start, cents, cards, merchants, frauds; in order of time
+    "Draw the values that every file writes in its own way."
     random = np.random.default_rng(0)
     drawn = {
         "second": np.sort(random.integers(0, N_DAYS * 86_400, n)),
@@ -34,7 +36,10 @@ def draw(n: int) -> dict[str, np.ndarray]:
 
 
 def write_shop(folder: Path) -> tuple[Path, pd.DataFrame]: # the file; what prepare should make of it
-    "Gzipped CSV with a semicolon: ids of text, local times, decimal amounts, an unusable column and one that tells the answer."
+    """Write a gzipped CSV with semicolons: ids of text, local times, decimal amounts.
+
+    One of its columns is unusable, and one tells the answer.
+    """
     drawn, zone, start = draw(2000), ZoneInfo("Europe/Paris"), datetime(2024, 3, 1)
     local = [start + timedelta(seconds=int(second)) for second in drawn["second"]]
     lines = ["Reference;Booked At;Card No;Merchant;Amount;Channel;Version;Is Fraud;Case"]
@@ -113,7 +118,7 @@ WRITERS = {"shop": write_shop, "devices": write_devices, "anonymous": write_anon
 
 
 def paste(project: Project, proposal: str, sections: tuple[str, ...]) -> None:
-    "Put a proposal's sections into params.yaml: those of stages line by line, all others in place of what is there."
+    "Put a proposal's sections into params.yaml: sections of stages line by line, the others as wholes."
     proposed = YAML(typ="safe", pure=True).load(proposal)
 
     def change(params: dict) -> None:
@@ -243,7 +248,10 @@ def test_data_without_attributes_run_once(empty):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"types": {"timestamp": "hours"}}, "has 'hours' for timestamp: it is one of seconds, milliseconds, microseconds"),
+        (
+            {"types": {"timestamp": "hours"}},
+            "has 'hours' for timestamp: it is one of seconds, milliseconds, microseconds",
+        ),
         ({"types": {}}, "rows break the contract"),
         ({"types": {"height": "number"}}, "prepare.types in params.yaml names height"),
         ({"decimals": {"amount": -1}}, "prepare.decimals in params.yaml has -1 for amount"),
@@ -252,8 +260,14 @@ def test_data_without_attributes_run_once(empty):
         ({"labels": {}}, "most often: is_fraud: neither 0 nor 1"),
         ({"labels": {"yes": 3}}, "has 3 for yes: it is 1, 0 or null"),
         ({"entities": ["card"]}, "prepare.entities in params.yaml names card"),
-        ({"attributes": {"device": {"file": "d.csv", "columns": {"device": "d", "os": "os"}}}}, "names d.csv for device"),
-        ({"attributes": {"card": {"file": "d.csv", "columns": {}}}}, "names card, which prepare.entities does not have"),
+        (
+            {"attributes": {"device": {"file": "d.csv", "columns": {"device": "d", "os": "os"}}}},
+            "names d.csv for device",
+        ),
+        (
+            {"attributes": {"card": {"file": "d.csv", "columns": {}}}},
+            "names card, which prepare.entities does not have",
+        ),
         ({"attributes": {"device": {"file": "d.csv"}}}, "must say file and columns"),
     ],
 )

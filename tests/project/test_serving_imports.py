@@ -1,4 +1,4 @@
-"""What serves is importable without what trains: a service carries no table engine and no training library."""
+"""What serves is importable without what trains: no table engine and no training library comes along."""
 
 import json
 import subprocess
@@ -9,13 +9,20 @@ import pytest
 from support import ROOT
 
 SERVING = (
-    "mlproj.features.definition", "mlproj.features.state", "mlproj.features.places", "mlproj.features.event_store",
+    "mlproj.features.definition",
+    "mlproj.features.state",
+    "mlproj.features.places",
+    "mlproj.features.event_store",
     "mlproj.features.online",
+    "mlproj.models.encoding",
+    "mlproj.evaluation.policy",
+    "mlproj.evaluation.probabilities",
+    "mlproj.explain.reasons",
 )
-LATER = ("mlproj.models.encoding", "mlproj.evaluation.policy", "mlproj.evaluation.probabilities") # once they are there
-FORBIDDEN = (
-    "pandas", "pyarrow", "ibis", "duckdb", "sklearn", "scipy", "xgboost", "matplotlib", "typeguard", "fastcore",
-)
+FORBIDDEN = {
+    "pandas", "pyarrow", "ibis", "duckdb", "sklearn", "scipy",
+    "xgboost", "torch", "matplotlib", "typeguard", "fastcore",
+}
 CODE = """
 import importlib, json, sys
 importlib.import_module(sys.argv[1])
@@ -30,9 +37,7 @@ def loaded_by(module: str) -> set[str]: # names of modules
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("module", SERVING + tuple(
-    name for name in LATER if (ROOT / f"{name.replace('.', '/')}.py").is_file()
-))
+@pytest.mark.parametrize("module", SERVING)
 def test_what_serves_imports_nothing_that_trains(module):
     loaded = loaded_by(module)
     assert module in loaded and len(loaded) > 50
@@ -41,8 +46,3 @@ def test_what_serves_imports_nothing_that_trains(module):
 
 def test_an_import_of_something_that_trains_would_be_seen():
     assert loaded_by("mlproj.features.batch").issuperset({"ibis", "pyarrow"})
-
-
-def test_there_are_serving_modules_to_look_at():
-    present = [name for name in SERVING if (ROOT / f"{name.replace('.', '/')}.py").is_file()]
-    assert present == list(SERVING) and len(present) == 5

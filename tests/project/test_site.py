@@ -1,4 +1,4 @@
-"""The site in a browser, wide and narrow, light and dark: some pages in CI, all in `make long`. `make docs` makes it."""
+"""The site in a browser, wide and narrow, light and dark: some pages in CI, all pages in `make long`."""
 
 import http.server
 import json
@@ -47,8 +47,13 @@ def address():
         server.shutdown()
 
 
+ALL_PAGES = [
+    path if path in SHOWN else pytest.param(path, marks=pytest.mark.long) for path in PAGES or SHOWN[:1]
+]
+
+
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", [path if path in SHOWN else pytest.param(path, marks=pytest.mark.long) for path in PAGES or SHOWN[:1]])
+@pytest.mark.parametrize("path", ALL_PAGES)
 def test_page(browser, address, path, look):
     visit = Visit(browser, address, look)
     page = visit.open(path)
