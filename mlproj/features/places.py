@@ -17,9 +17,10 @@ class Attributes:
     "The attributes of one kind of entity, as they were known over time."
     def __init__(
         self,
-        rows: list[dict], # the entity, known_from (microseconds since 1970, None: always known), its attributes
+        rows: list[dict], # the entity, `known_from` and the attributes
         entity: str,
     ):
+        "Sort rows by `known_from`: microseconds since 1970, or None for attributes that were always known."
         self.rows: dict[object, tuple[list, list]] = {} # entity → (moments from which on, rows)
         in_order = sorted(rows, key=lambda row: _since(row["known_from"]))
         for row in in_order:
@@ -39,23 +40,24 @@ def _since(known_from: int | None) -> int:
 
 # %% ../../nbs/api/30_features/45_places.ipynb #e85bd7ab
 def distance(
-    one: list | None, # coordinates, None when they are unknown
+    position: list | None, # coordinates, None when they are unknown
     other: list | None,
-) -> float | None:
-    "Measure a distance."
-    if one is None or other is None:
+) -> float | None: # None when a position is unknown
+    "Measure the straight line between two positions."
+    if position is None or other is None:
         return None
-    total = None
-    for a, b in zip(one, other, strict=True):
-        apart = float(a) - float(b)
-        total = apart * apart if total is None else total + apart * apart
+    differences = [float(a) - float(b) for a, b in zip(position, other, strict=True)]
+    first, *rest = differences
+    total = first * first
+    for difference in rest:
+        total = total + difference * difference
     return math.sqrt(total)
 
 
 def as_float(
     value: object,
 ) -> object:
-    "Turn a whole number, which a model takes as it is, into a float."
+    "Turn a whole number into a float, and leave any other value as it is."
     return float(value) if value.__class__ is int else value
 
 # %% ../../nbs/api/30_features/45_places.ipynb #28b3207e
@@ -77,15 +79,15 @@ class Places:
     ):
         self.definition = definition
         self.columns = {name: number for number, name in enumerate(columns)}
-        self.known = {entity: Attributes(rows, entity) for entity, rows in attributes.items()}
+        self.tables = {entity: Attributes(rows, entity) for entity, rows in attributes.items()}
         self.speeds = [
             _Speed(self.columns[line["entity"]], line["place"], line["within"].microseconds, {})
             for line in definition.speeds
         ]
 
     def attributes(self, entity: str, moment: int, values: tuple) -> dict:
-        known = self.known.get(entity)
-        return known.at(values[self.columns[entity]], moment) if known else {}
+        table = self.tables.get(entity)
+        return table.at(values[self.columns[entity]], moment) if table else {}
 
     def position(self, entity: str, moment: int, values: tuple) -> list | None:
         row = self.attributes(entity, moment, values)
@@ -98,7 +100,7 @@ class Places:
             speed.last[values[speed.column]] = moment, self.position(speed.place, moment, values)
 
     def forget(self, values: tuple, clock: int) -> None:
-        "Forget where the entities were, when that was too long ago for a speed."
+        "Forget where the entities were, when their last transaction was too long ago for a speed."
         for speed in self.speeds:
             before, _ = speed.last.get(values[speed.column], (clock, None))
             if before + speed.within <= clock:
@@ -111,19 +113,18 @@ def place_features(
     values: tuple, # of the transaction
 ) -> list: # attributes, distances, speeds, in the definition's order
     "Compute what depends on customers, terminals and where they are."
-    definition, known = places.definition, []
+    definition, attributes, numbers = places.definition, [], []
     for line in definition.attributes:
         row = places.attributes(line["entity"], moment, values)
-        known += [as_float(row.get(column)) for column in line["columns"]]
-    computed = [
-        distance(*(places.position(entity, moment, values) for entity in pair))
-        for pair in definition.distances
-    ]
-    computed += [_travelled(places, speed, moment, values) for speed in places.speeds]
-    return known + [definition.fill if value is None else value for value in computed]
+        attributes += [as_float(row.get(column)) for column in line["columns"]]
+    for entity, other in definition.distances:
+        position = places.position(entity, moment, values)
+        numbers.append(distance(position, places.position(other, moment, values)))
+    numbers += [_speed_since_last(places, speed, moment, values) for speed in places.speeds]
+    return attributes + [definition.fill if value is None else value for value in numbers]
 
 
-def _travelled(places: Places, speed: _Speed, moment: int, values: tuple) -> float | None:
+def _speed_since_last(places: Places, speed: _Speed, moment: int, values: tuple) -> float | None:
     before, position = speed.last.get(values[speed.column], (None, None))
     if before is None or moment == before or moment - before >= speed.within:
         return None

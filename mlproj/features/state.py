@@ -133,17 +133,18 @@ class Track:
     def __init__(self, lag: int, windows: list[Window]): # microseconds
         self.lag, self.windows = lag, windows
         self.waiting, self.labels_waiting = deque(), deque()
-        self.newest = self.last = -(2**62) # moments of the newest transaction, and of the newest event or label
-        self.rank, self.own = 0, None
+        self.newest = -(2**62) # moment of the newest transaction
+        self.last = -(2**62) # moment of the newest transaction or label
+        self.rank, self.own = 0, None # of the newest transaction
 
     def add(self, moment: int, values: tuple) -> None:
-        "Take a transaction, whose moment is not before that of any other."
+        "Take a transaction. Its moment must not be before the moment of any earlier one."
         self.rank = self.rank + 1 if moment == self.newest else 1
         self.newest, self.own, self.last = moment, values, max(self.last, moment)
         self.waiting.append((moment, self.rank, values))
 
     def add_label(self, moment: int, is_fraud: int) -> None: # from which it can be read
-        "Take a label; its place among the labels that wait is by its moment."
+        "Take a label. The labels that wait stay in order of their moments."
         waiting, label = self.labels_waiting, (moment, is_fraud)
         self.last = max(self.last, moment)
         newest = waiting[-1][0] if waiting else moment
@@ -192,7 +193,7 @@ def _readable_labels(waiting: deque, moment: int) -> list[tuple]: # which no lon
 # %% ../../nbs/api/30_features/40_state.ipynb #c6469379
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    "An aggregate of a set of windows, and where a window has what it is made of."
+    "An aggregate of a set of windows, and where a window has the totals that it is computed from."
     formula: Callable # (window, aggregate) → feature
     total: int | None # number of the total in the window's totals
     column: int | None # number of the column in an event's values
@@ -304,18 +305,23 @@ FORMULAS = { # aggregate → (total that a window keeps, formula)
 # %% ../../nbs/api/30_features/40_state.ipynb #a8f420b7
 class WindowSet:
     "One set of windows of a definition, and a track for each entity."
-    def __init__(self, windows: Windows, definition: Definition, columns: list[str]): # of a transaction's values
+    def __init__(
+        self,
+        windows: Windows,
+        definition: Definition,
+        columns: list[str], # of a transaction's values
+    ):
         self.windows, self.lag, self.reach = windows, windows.lag.microseconds, windows.reach
         self.has_labels, self.tracks = bool(windows.columns("label")), {}
         self.entity = columns.index(windows.entity)
-        kept = windows.columns("whole numbers", "whole numbers or text")
-        self.columns = [columns.index(name) for name in kept] # of an event's values
+        names = windows.columns("whole numbers", "whole numbers or text") # of an event's values
+        self.columns = [columns.index(name) for name in names]
         self.totals = [] # (total, number of the column in an event's values), each once
-        self.aggregates = [self._aggregate(item, kept, definition.units) for item in windows.aggregates]
+        self.aggregates = [self._aggregate(item, names, definition.units) for item in windows.aggregates]
 
-    def _aggregate(self, item: dict, kept: list[str], units: dict[str, int]) -> Aggregate:
+    def _aggregate(self, item: dict, names: list[str], units: dict[str, int]) -> Aggregate:
         total, formula = FORMULAS[item["aggregate"]]
-        column = kept.index(item["column"]) if total else None
+        column = names.index(item["column"]) if total else None
         if total and (total, column) not in self.totals:
             self.totals.append((total, column))
         number = self.totals.index((total, column)) if total else None
@@ -351,8 +357,8 @@ def forget_track(
     values: tuple, # of a transaction
     moment: int, # of the same transaction
     clock: int, # of the newest transaction of any entity
-) -> bool: # whether a label came late, so that the track has to be looked at once more
-    "Drop the track of a transaction when it was the entity's last and everything has left the windows."
+) -> bool: # whether a late label keeps the track alive, so that it must be looked at once more
+    "Drop the track of a transaction's entity when everything has left its windows."
     track = windows.tracks.get(values[windows.entity])
     if track is None:
         return False
