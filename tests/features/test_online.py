@@ -134,7 +134,7 @@ def serve_all(last: int) -> list:
 def test_a_store_of_another_definition_is_refused(tmp_path):
     OnlineFeatures(definition(), store=tmp_path / "events.sqlite").close()
     other = parse_definition(**read_parameters(ROOT)["features"] | {"fill": None})
-    with pytest.raises(UserError, match="holds the events of definition"):
+    with pytest.raises(UserError, match="holds events of definition"):
         OnlineFeatures(other, store=tmp_path / "events.sqlite")
     (tmp_path / "no.sqlite").write_text(
         "this is no database, but a text that is long enough to be looked at" * 20
