@@ -106,7 +106,7 @@ def fold_of(
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #7e0073d2
 def _fold_figures(
-    rows: pd.DataFrame, # a fold's predictions with known labels: timestamp, score, is_fraud, the card's column
+    rows: pd.DataFrame, # timestamp, score, is_fraud and the card's column
     card: str,
     k: int, # cards looked at each day
 ) -> dict: # auc, average_precision, card_precision_k, and card_precision_k_by_day
@@ -115,7 +115,8 @@ def _fold_figures(
     by_day = card_precision_by_day(looked_at_cards(days, rows[card].to_numpy(), truth, score, k), k)
     figures = ranking_metrics(truth, score) | {by_day.name: by_day.mean()}
     rounded = {name: round(float(value), 9) for name, value in figures.items()}
-    return rounded | {f"{by_day.name}_by_day": {f"{day:%Y-%m-%d}": float(value) for day, value in by_day.items()}}
+    daily = {f"{day:%Y-%m-%d}": float(value) for day, value in by_day.items()}
+    return rounded | {f"{by_day.name}_by_day": daily}
 
 
 def fold_metrics(

@@ -19,9 +19,7 @@ def reliability(
     is_fraud: np.ndarray, # (n_rows,) 0 or 1
     score: np.ndarray, # (n_rows,) in [0, 1]
     n_groups: int = 10,
-) -> (
-    pd.DataFrame
-): # one row a group that is not empty, by rising score: score (mean), fraud_rate, transactions
+) -> pd.DataFrame: # one row a group, by rising score: score (mean), fraud_rate, transactions
     "Compare scores with observed fraud rates."
     group = np.minimum((score * n_groups).astype(int), n_groups - 1)
     table = pd.DataFrame({"group": group, "score": score, "fraud_rate": is_fraud, "transactions": 1})

@@ -109,10 +109,9 @@ def train_on_shuffled_labels(
     worlds = [shuffle_labels(transactions, seed) for seed in range(n_permutations)]
     computed = take_apart(features(side_by_side(worlds, entities)), transactions, len(worlds))
     figures = []
-    for world, made_of_labels in zip(worlds, computed, strict=True):
-        changed = replace_features(
-            replace_features(rows, world[["transaction_id", "is_fraud"]]), made_of_labels
-        )
+    for world, label_values in zip(worlds, computed, strict=True):
+        shuffled = replace_features(rows, world[["transaction_id", "is_fraud"]])
+        changed = replace_features(shuffled, label_values)
         figures.append(train(changed[trained], changed[tested]))
     return pd.DataFrame([figure for figure in figures if figure is not None])
 
@@ -127,8 +126,8 @@ def shuffled_labels_alarm(
     number = abs(mean.average_precision - mean.prevalence) / deviation
     about = (
         f"average precision {mean.average_precision:.4f} ± {deviation:.4f} on {len(figures)} permutations of "
-        f"labels, prevalence {mean.prevalence:.4f}, in standard deviations; look for a feature that holds its own "
-        "row's label"
+        f"labels, prevalence {mean.prevalence:.4f}, in standard deviations; look for a feature that holds "
+        "its own row's label"
     )
     return Alarm("shuffled labels", number, 3.0, bool(number > 3), about)
 
@@ -222,8 +221,8 @@ def train_with_delays(
     "Train with labels that are assumed to be known after some days."
     figures = {"pipeline": train(rows[train_rows(rows, fold)], rows[tested])}
     for delay in days:
-        made_of_labels = features(assume_delay(transactions, delay), f"{delay}d" if delay else "1s")
-        assumed = replace_features(assume_delay(rows, delay), made_of_labels)
+        label_values = features(assume_delay(transactions, delay), f"{delay}d" if delay else "1s")
+        assumed = replace_features(assume_delay(rows, delay), label_values)
         later = fold.train_start + pd.Timedelta(days=fold.delay_days - delay)
         sooner = replace(fold, train_start=later, delay_days=delay)
         figures[delay] = train(assumed[train_rows(assumed, sooner)], assumed[tested])

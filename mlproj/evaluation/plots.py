@@ -143,12 +143,12 @@ def save_figure(
 
 # %% ../../nbs/api/50_evaluation/90_plots.ipynb #1c499b93
 def caught_by_group(
-    rows: pd.DataFrame, # a fold's scored transactions: day, is_fraud, score, and the columns of card and group
+    rows: pd.DataFrame, # scored transactions: day, is_fraud, score, and the columns of card and group
     group: str, # column
     card: str, # column that tells cards apart, from `card_column`
     k: int, # cards looked at each day
 ) -> pd.DataFrame: # index: group; columns: cards, caught
-    "Count the compromised cards of each group, and those caught."
+    "Count the compromised cards of each group, and how many of them a model caught."
     cards = looked_at_cards(*(rows[name].to_numpy() for name in ("day", card, "is_fraud", "score")), k)
     caught = cards.loc[cards.is_fraud == 1, ["day", "card"]].assign(caught=True)
     frauds = pd.DataFrame({"day": rows.day, "card": rows[card], "group": rows[group]})[rows.is_fraud == 1]

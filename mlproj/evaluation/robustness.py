@@ -184,8 +184,8 @@ def weak_spots(
     "Name the change that costs most, and the groups that differ most."
     savings = changed.net_savings_a_day
     text = (
-        f"The change that costs most is: {savings.idxmin()} ({savings.min():,.0f} a day in that week, compared "
-        f"with {savings['as they are']:,.0f} on unchanged rows)."
+        f"The change that costs most is: {savings.idxmin()} ({savings.min():,.0f} a day in that week, "
+        f"compared with {savings['as they are']:,.0f} on unchanged rows)."
     )
     shares = {name: table.money_saved for name, table in by_group.items()}
     if not shares:

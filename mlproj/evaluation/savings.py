@@ -18,7 +18,7 @@ class CardDays:
 
     def __init__(
         self,
-        rows: pd.DataFrame, # transaction_id, timestamp, card, is_fraud (0 or 1) and amount, in units of the currency
+        rows: pd.DataFrame, # transaction_id, timestamp, card, is_fraud (0 or 1), amount (currency)
     ):
         self.order = np.lexsort([rows.transaction_id, rows.timestamp.to_numpy("datetime64[us]")])
         ordered = rows.iloc[self.order]

@@ -58,12 +58,10 @@ def contributions(
 def load_explained(
     root: Path, # the project's root
     names: list[str], # of models; the backtest of the first says which transactions are tested
-) -> tuple[
-    list[Model], pd.DataFrame
-]: # the models; transactions and the models' inputs, as from `read_features`
+) -> tuple[list[Model], pd.DataFrame]: # the models; transactions with the models' inputs
     """Load models, and the tested transactions from after the training of all of them.
 
-    Raises `UserError` for a model that there is not, and when there are no such transactions.
+    Raises `UserError` for a model that does not exist, and when there are no such transactions.
     """
     if absent := [name for name in names if not (root / "models" / name / "meta.json").is_file()]:
         raise UserError(
@@ -75,17 +73,15 @@ def load_explained(
     end = max(meta["training"]["end"] for meta in metas)
     start = pd.Timestamp(end, tz="UTC")
     path = root / "predictions" / "backtest" / f"{names[0]}.parquet"
-    tested = pd.read_parquet(
-        path, columns=["transaction_id", "timestamp"], filters=[("timestamp", ">=", start)]
-    )
+    columns = ["transaction_id", "timestamp"]
+    tested = pd.read_parquet(path, columns=columns, filters=[("timestamp", ">=", start)])
     if tested.empty:
         raise UserError(
-            f"the backtest tests nothing from {end} on, when training ends: set train.start earlier in params.yaml"
+            f"the backtest tests nothing from {end} on, when training ends: choose other folds in params.yaml"
         )
     inputs = dict.fromkeys(["amount", *(item["name"] for model in models for item in model.features)])
-    rows = read_features(
-        prepared, features, start, tested.timestamp.max() + pd.Timedelta(microseconds=1), list(inputs)
-    )
+    after = tested.timestamp.max() + pd.Timedelta(microseconds=1)
+    rows = read_features(prepared, features, start, after, list(inputs))
     return models, rows[rows.transaction_id.isin(tested.transaction_id)].reset_index(drop=True)
 
 # %% ../../nbs/api/60_explain/20_contributions.ipynb #97e90f83

@@ -162,8 +162,8 @@ def write_spot_check(
     write_csv(chosen[["transaction_id", "is_fraud"]], folder / "labels.csv")
     introduction = (
         f"{len(chosen)} transactions. Is each a fraud, and are the reasons good ones? Write verdict and note "
-        "into transactions.csv, which has the same rows. Reasons: what moved the score most, and what the odds "
-        "of fraud were multiplied by; times in UTC."
+        "into transactions.csv, which has the same rows. Reasons: what moved the score most, and what the "
+        "odds of fraud were multiplied by; times in UTC."
     )
     shown = details.assign(amount=details.amount.map("{:,.2f}".format))
     write_page(shown, chosen, reasons, title, introduction, folder / "transactions.html")

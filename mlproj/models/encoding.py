@@ -36,7 +36,7 @@ def encode_numbers(
     columns: Mapping[str, np.ndarray], # input → (n_rows,) values
     described: list[dict], # numeric inputs in order: name, mean, scale
     n_rows: int,
-    estimator: str, # that takes the numbers
+    estimator: str, # name of the estimator that takes the numbers
 ) -> np.ndarray: # (n_rows, n_inputs) standardised
     """Standardise numeric inputs.
 
@@ -66,7 +66,10 @@ def encode_category(
     described: dict, # of the input: name and categories
     native: bool, # whether the estimator splits by category itself
 ) -> np.ndarray: # (n_rows, 1) the category's number, or (n_rows, n_categories) zeros and ones
-    "Encode a categorical input. Raises `UserError` for too many categories for one-hot."
+    """Encode a categorical input.
+
+    Raises `UserError` for more categories than one-hot encoding takes.
+    """
     categories = described["categories"]
     number = {category: position for position, category in enumerate(categories)}
     texts = np.asarray(values, dtype=object).tolist()
@@ -76,8 +79,8 @@ def encode_category(
     if len(categories) > MOST_CATEGORIES:
         raise UserError(
             f"the feature {described['name']} has {len(categories)} categories, more than the "
-            f"{MOST_CATEGORIES} that one-hot takes: leave it out of the model's inputs, or give an XGBClassifier "
-            "`categories: native` in params.yaml"
+            f"{MOST_CATEGORIES} that one-hot takes: leave it out of the model's inputs, or give an "
+            "XGBClassifier `categories: native` in params.yaml"
         )
     return (codes[:, None] == np.arange(len(categories))).astype("float64")
 

@@ -44,12 +44,13 @@ def neighbours_content(
 ) -> bytes: # an Arrow table: the training rows, and is_fraud
     """Write down the training transactions.
 
-    Raises `UserError` for another distance than the Euclidean.
+    Raises `UserError` for any distance but the Euclidean.
     """
     if estimator.effective_metric_ != "euclidean":
         raise UserError(
             "a recipe of KNeighborsClassifier in params.yaml asks for the distance "
-            f"{estimator.effective_metric_}, which its file cannot hold: leave metric and p out, for the Euclidean one"
+            f"{estimator.effective_metric_}, which its file cannot hold: leave metric and p out, for the "
+            "Euclidean distance"
         )
     points = np.asarray(estimator._fit_X, dtype="float32")
     columns = {f"x{i}": points[:, i] for i in range(points.shape[1])}
@@ -91,7 +92,7 @@ def linear_content(
     }
     return json.dumps(linear, indent=1).encode()
 
-
+# %% ../../nbs/api/40_models/40_formats.ipynb #9e19045b
 def linear_scorer(
     content: bytes, # from `linear_content`
 ) -> Scorer:
@@ -100,7 +101,7 @@ def linear_scorer(
     coefficients, intercept = np.array(linear["coefficients"]), linear["intercept"]
     return lambda inputs: 1 / (1 + np.exp(-(inputs @ coefficients + intercept)))
 
-
+# %% ../../nbs/api/40_models/40_formats.ipynb #e740dca9
 def linear_contributions(
     content: bytes, # from `linear_content`
     inputs: np.ndarray, # (n_rows, n_columns)
@@ -116,7 +117,7 @@ def rule_content(
     "Write a rule."
     return json.dumps({"limits": list(estimator.limits.values())}, indent=1).encode()
 
-
+# %% ../../nbs/api/40_models/40_formats.ipynb #085ec4f7
 def rule_scorer(
     content: bytes, # from `rule_content`
 ) -> Scorer:
@@ -145,7 +146,7 @@ def booster_content(
     "Write a booster."
     return bytes(estimator.get_booster().save_raw("ubj"))
 
-
+# %% ../../nbs/api/40_models/40_formats.ipynb #932d1f0d
 def booster_scorer(
     content: bytes, # from `booster_content`
 ) -> Scorer:
@@ -153,7 +154,7 @@ def booster_scorer(
     booster = Booster({"nthread": 1}, model_file=bytearray(content))
     return lambda inputs: booster.inplace_predict(inputs.astype("float32"))
 
-
+# %% ../../nbs/api/40_models/40_formats.ipynb #77846fcd
 def booster_contributions(
     content: bytes, # from `booster_content`
     inputs: np.ndarray, # (n_rows, n_columns)

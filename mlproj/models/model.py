@@ -162,8 +162,8 @@ def load_model(
     if schema["definition"] != definition:
         raise UserError(
             f"the model {folder.name} was fitted on features of definition {schema['definition']}, and these "
-            f"are of {definition}, which it cannot score: `dvc repro` makes both from the features section of "
-            "params.yaml"
+            f"are of {definition}, which it cannot score: `dvc repro` makes both from the features section "
+            "of params.yaml"
         )
     try:
         form = FORMATS[meta["recipe"]["estimator"]]

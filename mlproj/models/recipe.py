@@ -95,12 +95,12 @@ def make_estimator(
 # %% ../../nbs/api/40_models/20_recipe.ipynb #fbb5c303
 def choose_inputs(
     recipe: dict, # with or without "inputs"
-    groups: dict[str, list[str] | None], # inputs of params.yaml: name → features, none for all
-    features: list[str], # all there are, in order
+    groups: dict[str, list[str] | None], # inputs of params.yaml: name → features; None: all features
+    features: list[str], # all features, in order
 ) -> list[str]: # what the model takes, in order
-    """List a model's inputs: of a rule, the inputs of its limits; else the group of the recipe, or all features.
+    """List a model's inputs: those of a rule's limits, those of the recipe's group, or all features.
 
-    Raises `UserError` for a group that there is not, and for one that names a feature that there is not.
+    Raises `UserError` for a group that does not exist, and for a group that names an unknown feature.
     """
     group = recipe.get("inputs")
     if group and group not in groups:

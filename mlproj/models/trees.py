@@ -86,7 +86,7 @@ def trees_content(
 def search_depth(
     n_rows: np.ndarray, # whole numbers
 ) -> np.ndarray: # the same shape, float64
-    "Compute the mean depth of an unsuccessful search in a binary tree of so many rows."
+    "Compute the mean depth of an unsuccessful search in a binary tree of `n_rows` rows."
     n = np.asarray(n_rows, dtype="float64")
     many = 2 * (np.log(np.maximum(n - 1, 1)) + np.euler_gamma) - 2 * (n - 1) / np.maximum(n, 1)
     return np.where(n > 2, many, np.where(n == 2, 1.0, 0.0))
@@ -123,8 +123,9 @@ def isolation_content(
 def booster_to_onnx(
     content: bytes, # of an XGBClassifier, in XGBoost's format ubj
 ) -> bytes: # ONNX
-    """Turn a booster into ONNX. Scores differ by less than 5e-6: sums of 32-bit numbers depend on their order.
+    """Turn a booster into ONNX.
 
+    Scores differ by less than 5e-6, because sums of 32-bit numbers depend on their order.
     Raises `UserError` for a booster that splits by category, or that is of a kind that ONNX does not have.
     """
     from onnxmltools.convert import convert_xgboost  # slow to import, and needed here alone
@@ -133,8 +134,8 @@ def booster_to_onnx(
     booster = Booster(model_file=bytearray(content))
     if "c" in (booster.feature_types or []):
         raise UserError(
-            "a booster that splits by category cannot be exported to ONNX: train it without `categories: "
-            "native`"
+            "a booster that splits by category cannot be exported to ONNX: train it without "
+            "`categories: native`"
         )
     kind = json.loads(booster.save_config())["learner"]["gradient_booster"]
     if kind["name"] != "gbtree" or kind["gbtree_model_param"]["num_parallel_tree"] != "1":
