@@ -28,8 +28,8 @@ def choose_champion(
     table["fast_enough"] = ~(table.microseconds > most_microseconds)
     if not table.fast_enough.any():
         raise UserError(
-            f"no model scores a transaction within {most_microseconds} µs: allow more in params.yaml, or train "
-            "a smaller one"
+            f"no model scores a transaction within {most_microseconds} µs: allow more in params.yaml, "
+            "or train a smaller one"
         )
     best = table.savings[table.fast_enough].max()
     table["close_enough"] = table.savings >= best - tolerance * abs(best)

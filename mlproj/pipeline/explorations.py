@@ -127,8 +127,8 @@ def find_explorations(
             )
     if not names and (strange := _unknown_to_git(root)):
         raise UserError(
-            f"{strange[0]} is not in git, and a notebook runs whatever is in it: read it, then name it, as in "
-            f"`mlproj explore {Path(strange[0]).stem}`, or `git add` it"
+            f"{strange[0]} is not in git, and a notebook runs whatever is in it: read it, then name it, "
+            f"as in `mlproj explore {Path(strange[0]).stem}`, or `git add` it"
         )
     return [notebooks[name] for name in names or notebooks]
 

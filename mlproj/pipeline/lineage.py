@@ -138,8 +138,9 @@ def _tables(repo: Repo, entry: Output) -> list[Path]:
     if not entry.workspace_status():
         paths = place.rglob("*.parquet") if place.is_dir() else [place]
         return sorted(path for path in paths if path.suffix == ".parquet")
-    files = recorded_files(repo, entry)
-    return [path for name, path in files.items() if Path(name or place).suffix == ".parquet" and path.exists()]
+    files = recorded_files(repo, entry).items()
+    tables = [path for name, path in files if Path(name or place).suffix == ".parquet"]
+    return [path for path in tables if path.exists()]
 
 
 @cache
@@ -205,8 +206,8 @@ def changed_outputs(
     "Say which outputs of a stage differ from the record in dvc.lock."
     changes = []
     for output in stage.outs:
-        if output.hash_info:
-            changes += [f"{output.def_path} {_OUTPUT[change]}" for change in output.workspace_status().values()]
+        status = output.workspace_status() if output.hash_info else {}
+        changes += [f"{output.def_path} {_OUTPUT[change]}" for change in status.values()]
     return changes
 
 # %% ../../nbs/api/70_pipeline/55_lineage.ipynb #2c139970

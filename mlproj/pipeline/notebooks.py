@@ -59,8 +59,8 @@ def find_leaks(
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if leak := pattern.search(_output_text(output)):
-                sentence = f"the output of cell {number} has {leak[0]!r}, which differs from machine to machine"
-                leaks.append(sentence)
+                place = f"the output of cell {number}"
+                leaks.append(f"{place} has {leak[0]!r}, which differs from machine to machine")
     return leaks
 
 

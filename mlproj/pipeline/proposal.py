@@ -158,7 +158,10 @@ def features_section(
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #b4bf6f27
 RECIPES = {
     "logistic": {"estimator": "LogisticRegression", "parameters": {"random_state": 0}},
-    "tree_depth_2": {"estimator": "DecisionTreeClassifier", "parameters": {"max_depth": 2, "random_state": 0}},
+    "tree_depth_2": {
+        "estimator": "DecisionTreeClassifier",
+        "parameters": {"max_depth": 2, "random_state": 0},
+    },
     "tree": {"estimator": "DecisionTreeClassifier", "parameters": {"random_state": 0}},
     "random_forest": {"estimator": "RandomForestClassifier", "parameters": {"random_state": 0}},
     "xgboost_handbook": {
