@@ -37,9 +37,8 @@ class Settings:
     engine_threads: int = 0 # threads for queries and training; 0 means all cores
     engine_memory_limit: str = "4GB" # memory that queries may use before they spill to disk
     paths_spill: str = ".spill" # folder that queries spill to, relative to the root
-    database_address: str = field(
-        default="", repr=False
-    ) # DuckDB file, postgresql://… or spark; never shown: it may hold a password
+    # A DuckDB file, postgresql://… or spark; never shown, because it may hold a password
+    database_address: str = field(default="", repr=False)
 
     @property
     def threads(self) -> int: # at least 1
@@ -48,35 +47,37 @@ class Settings:
 
 # %% ../../nbs/api/10_core/20_settings.ipynb #53d7f68d
 def load_settings(
-    root: Path | None = None, # the project's root; found when not given
+    root: Path | None = None, # the project's root; looked for when not given
 ) -> Settings:
-    """Read settings.ini, and the environment variables `MLPROJ_SECTION_KEY` over it.
+    """Read settings.ini. An environment variable `MLPROJ_SECTION_KEY` replaces the value of the file.
 
     Raises `UserError` for a key that does not exist or a value of the wrong type.
     """
-    path = (root or project_root()) / "settings.ini"
-    parser = configparser.ConfigParser(interpolation=None) # an address may hold a %
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
-    values = {
-        f"{section}_{key}": value for section in parser.sections() for key, value in parser[section].items()
-    }
-    known = {setting.name: setting.type for setting in fields(Settings)}
-    for name in values:
-        if name not in known:
-            raise UserError(
-                f"{path.name} has a key that does not exist: {name.replace('_', '.', 1)[:100]}; known: {', '.join(known)}"
-            )
-    for name in known:
-        values[name] = os.environ.get(f"MLPROJ_{name.upper()}", values.get(name))
-    return Settings(
-        **{name: _convert(name, value, known[name]) for name, value in values.items() if value is not None}
-    )
+    kinds = {setting.name: setting.type for setting in fields(Settings)}
+    values = _read_ini((root or project_root()) / "settings.ini", list(kinds))
+    for name in kinds:
+        if (value := os.environ.get(f"MLPROJ_{name.upper()}")) is not None:
+            values[name] = value
+    return Settings(**{name: _convert(name, value, kinds[name]) for name, value in values.items()})
 
 
 def _convert(name: str, value: str, kind: type) -> int | str:
     if kind is int and not re.fullmatch(r"\d{1,9}", value):
         raise UserError(f"setting {name.replace('_', '.', 1)} must be a whole number, not {value[:50]!r}")
     return kind(value)
+
+# %% ../../nbs/api/10_core/20_settings.ipynb #f2d78dba
+def _read_ini(path: Path, names: list[str]) -> dict[str, str]: # SECTION_KEY → value
+    parser = configparser.ConfigParser(interpolation=None) # an address may hold a %
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
+    values = {f"{name}_{key}": value for name in parser.sections() for key, value in parser[name].items()}
+    for name in values:
+        if name not in names:
+            raise UserError(
+                f"{path.name} has a key that does not exist: {name.replace('_', '.', 1)[:100]}; "
+                f"the keys are {', '.join(name.replace('_', '.', 1) for name in names)}"
+            )
+    return values
