@@ -63,7 +63,7 @@ class Windows:
     entity: str # column of prepared/transactions.parquet
     lengths: list[Duration]
     lag: Duration # how long before a transaction its windows end
-    aggregates: list[dict[str, str]] # {"aggregate": one of `AGGREGATES`, "column": if the aggregate takes one}
+    aggregates: list[dict[str, str]] # {"aggregate": one of `AGGREGATES`, "column": where it takes one}
     fill: float | None # value where an aggregate is undefined, None for missing
 
     def feature_names(self) -> list[str]: # by length, and within a length by aggregate

@@ -36,7 +36,7 @@ def balance(
     return balanced.filter(balanced.transaction_id.notnull())
 
 
-def _union(parts: list[ibis.Table]) -> ibis.Table: # in pairs: Ibis walks through unions of unions by recursion
+def _union(parts: list[ibis.Table]) -> ibis.Table: # in pairs, to keep Ibis's recursion shallow
     while len(parts) > 1:
         parts = [ibis.union(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
     (union,) = parts

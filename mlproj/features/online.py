@@ -263,8 +263,8 @@ class OnlineFeatures:
     def add(self, transaction: dict, arrival_time: datetime | int | None = None) -> dict:
         """Take a transaction and return its features, with transaction_id and arrival_time.
 
-        Times are aware datetimes or whole microseconds since 1970. Raises `UserError` for a wrong transaction.
-        Raises `UserError` when the store cannot be written, too: then start again from the store.
+        Times are aware datetimes or whole microseconds since 1970. Raises `UserError` for a wrong transaction,
+        and when the store cannot be written: then start again from the store.
         """
         history, number = self.history, transaction.get("transaction_id")
         if number.__class__ is not int or number not in history.served: # it comes for the first time
@@ -275,8 +275,8 @@ class OnlineFeatures:
     def label(self, transaction_id: int, is_fraud: int, label_time: datetime | int) -> int | None:
         """Take the label of a transaction, and return the moment from which on the label is known.
 
-        The moment is `label_time`, or now when `label_time` has passed: microseconds since 1970. It is None when
-        no window needs the label any more. A second label of the same transaction is ignored.
+        The moment is `label_time`, or now when `label_time` has passed: microseconds since 1970. It is None
+        when no window needs the label any more. A second label of the same transaction is ignored.
         """
         if transaction_id.__class__ is not int:
             raise UserError(f"transaction {transaction_id!r}: transaction_id must be a whole number")
