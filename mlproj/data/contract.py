@@ -48,8 +48,8 @@ def _with_origin(rows: ibis.Table, types: dict[str, dt.DataType], file: str) -> 
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #d8cdcbb8
 def _check_timezone(engine: ibis.BaseBackend, name: str) -> None:
-    known = engine.raw_sql("SELECT name FROM pg_timezone_names()").fetchall()
-    if (name,) not in known:
+    zones = engine.raw_sql("SELECT name FROM pg_timezone_names()").fetchall()
+    if (name,) not in zones:
         raise UserError(
             f"prepare.timezone in params.yaml names {name!r}, which is no time zone: "
             "write it as in Europe/Paris or UTC"
@@ -160,24 +160,24 @@ def check_rejected(
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #abe8a0b0
 def number_transactions(
-    kept: pa.Table, # from `split_rejected`
+    transactions: pa.Table, # from `split_rejected`
 ) -> tuple[pa.Table, pa.Table | None]: # with int64 ids, without file and row; ids that were text
     "Give each transaction a whole number as its id."
-    given = kept["transaction_id"] if "transaction_id" in kept.column_names else None
-    if given is not None and pa.types.is_integer(given.type):
-        return kept.drop_columns(["file", "row"]), None
-    last = ["file", "row"] if given is None else ["transaction_id"]
-    kept = kept.sort_by([(name, "ascending") for name in ("timestamp", *last)])
-    numbers = pa.array(range(len(kept)), "int64")
+    original = transactions["transaction_id"] if "transaction_id" in transactions.column_names else None
+    if original is not None and pa.types.is_integer(original.type):
+        return transactions.drop_columns(["file", "row"]), None
+    last = ["file", "row"] if original is None else ["transaction_id"]
+    transactions = transactions.sort_by([(name, "ascending") for name in ("timestamp", *last)])
+    numbers = pa.array(range(len(transactions)), "int64")
     ids = None
-    if given is not None:
-        ids = pa.table({"transaction_id": numbers, "original": kept["transaction_id"]})
-        kept = kept.drop_columns("transaction_id")
-    return kept.drop_columns(["file", "row"]).add_column(0, "transaction_id", numbers), ids
+    if original is not None:
+        ids = pa.table({"transaction_id": numbers, "original": transactions["transaction_id"]})
+        transactions = transactions.drop_columns("transaction_id")
+    return transactions.drop_columns(["file", "row"]).add_column(0, "transaction_id", numbers), ids
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #d644d929
 def finish_transactions(
-    kept: pa.Table, # from `number_transactions`
+    transactions: pa.Table, # from `number_transactions`
     label_delay_days: int, # from a transaction to its label
 ) -> pa.Table: # with label_time, in order of timestamp and transaction_id
     """Add when each label becomes known, and put the transactions in order.
@@ -190,23 +190,24 @@ def finish_transactions(
             f"label_delay_days in params.yaml is {label_delay_days}: "
             "give a number of days from 0 to 36500"
         )
-    kept = _add_label_time(kept, pa.scalar(label_delay_days * 86_400_000_000, pa.duration("us")))
-    if "arrival_time" in kept.column_names:
-        position = kept.column_names.index("arrival_time")
-        arrival_time = pc.coalesce(kept["arrival_time"], kept["timestamp"])
-        kept = kept.set_column(position, "arrival_time", arrival_time)
-    return kept.sort_by([("timestamp", "ascending"), ("transaction_id", "ascending")])
+    delay = pa.scalar(label_delay_days * 86_400_000_000, pa.duration("us"))
+    transactions = _add_label_time(transactions, delay)
+    if "arrival_time" in transactions.column_names:
+        position = transactions.column_names.index("arrival_time")
+        arrival_time = pc.coalesce(transactions["arrival_time"], transactions["timestamp"])
+        transactions = transactions.set_column(position, "arrival_time", arrival_time)
+    return transactions.sort_by([("timestamp", "ascending"), ("transaction_id", "ascending")])
 
 
-def _add_label_time(kept: pa.Table, delay: pa.DurationScalar) -> pa.Table:
-    label_time = pc.add(kept["timestamp"], delay)
-    if "label_time" in kept.column_names: # the files' own, where they give it
-        label_time = pc.coalesce(kept["label_time"], label_time)
-        kept = kept.drop_columns("label_time")
-    position = kept.column_names.index("is_fraud")
-    kept = kept.set_column(position, "is_fraud", kept["is_fraud"].cast("int8"))
-    label_time = pc.if_else(pc.is_valid(kept["is_fraud"]), label_time, None)
-    return kept.add_column(position + 1, "label_time", label_time)
+def _add_label_time(transactions: pa.Table, delay: pa.DurationScalar) -> pa.Table:
+    label_time = pc.add(transactions["timestamp"], delay)
+    if "label_time" in transactions.column_names: # the files' own, where they give it
+        label_time = pc.coalesce(transactions["label_time"], label_time)
+        transactions = transactions.drop_columns("label_time")
+    position = transactions.column_names.index("is_fraud")
+    transactions = transactions.set_column(position, "is_fraud", transactions["is_fraud"].cast("int8"))
+    label_time = pc.if_else(pc.is_valid(transactions["is_fraud"]), label_time, None)
+    return transactions.add_column(position + 1, "label_time", label_time)
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #42b23b74
 def split_evaluation(

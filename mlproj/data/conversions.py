@@ -144,20 +144,20 @@ def convert_column(
 
     Raises `UserError` for a type that cannot be converted without being told how.
     """
-    wanted = source.types.get(name)
+    kind_in_params = source.types.get(name)
     if name in TIMES:
         return _to_time(name, column, source, file)
     if name == "is_fraud":
         return _to_label(column, source.labels)
     if name in source.decimals:
         return _to_whole(column, source.decimals[name])
-    if name in REQUIRED and wanted is None:
+    if name in REQUIRED and kind_in_params is None:
         return _to_required(name, column, file)
-    if wanted == "integer":
+    if kind_in_params == "integer":
         return _to_whole(column, 0)
-    if wanted == "number":
+    if kind_in_params == "number":
         return column.try_cast("float64").nullif(float("nan"))
-    return column.cast("string") if wanted == "text" else column
+    return column.cast("string") if kind_in_params == "text" else column
 
 
 def _to_required(name: str, column: ibis.Column, file: str) -> ibis.Column: # an amount or an id
@@ -196,7 +196,7 @@ def to_contract(
 def _mark_unreadable(raw: ibis.Table, converted: dict[str, ibis.Column], source: Source) -> ibis.Column:
     marks = []
     for name in sorted({*source.types, *source.decimals, *TIMES}.intersection(converted) - {*REQUIRED}):
-        given = raw[source.columns[name]].cast("string").strip().lower()
-        lost = converted[name].isnull() & given.notnull() & given.notin(["", "nan"])
+        text = raw[source.columns[name]].cast("string").strip().lower()
+        lost = converted[name].isnull() & text.notnull() & text.notin(["", "nan"])
         marks.append(ibis.cases((lost, f"{name}: unreadable"), else_=None))
     return ibis.literal("; ").join(marks).nullif("") if marks else ibis.null("string")

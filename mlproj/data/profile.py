@@ -49,19 +49,19 @@ _KEYS = tuple(item.name for item in fields(Profile))[3:]
 
 
 def _measures(column: ibis.Column) -> dict[str, ibis.Scalar]: # by field of a profile
-    given = column.cast("string").strip().nullif("").nullif("nan").nullif("NaN")
-    value = given.try_cast("float64")
-    time = given.re_search(r"^\d{4}-\d\d?-\d\d?") & given.try_cast("timestamp(6)").notnull()
+    text = column.cast("string").strip().nullif("").nullif("nan").nullif("NaN")
+    value = text.try_cast("float64")
+    time = text.re_search(r"^\d{4}-\d\d?-\d\d?") & text.try_cast("timestamp(6)").notnull()
     return {
-        "given": given.count(),
-        "distinct": given.nunique(),
-        "numbers": given.re_search(r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$").sum(),
-        "whole": given.re_search(r"^[+-]?\d+(\.0*)?$").sum(),
-        "digits": given.re_extract(r"\.(\d*)$", 1).length().max(),
+        "given": text.count(),
+        "distinct": text.nunique(),
+        "numbers": text.re_search(r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$").sum(),
+        "whole": text.re_search(r"^[+-]?\d+(\.0*)?$").sum(),
+        "digits": text.re_extract(r"\.(\d*)$", 1).length().max(),
         "low": value.min(),
         "high": value.max(),
         "times": time.sum(),
-        "zoned": (time & given.re_search(r":.*[A-Za-z+-]")).sum(),
+        "zoned": (time & text.re_search(r":.*[A-Za-z+-]")).sum(),
     }
 
 # %% ../../nbs/api/20_data/60_profile.ipynb #d5ddaf44

@@ -56,8 +56,8 @@ LONGEST_LINE = 2**20 # characters of the line that names the columns
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]: # the delimiter; the names of the columns
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+    open_text = gzip.open if path.suffix == ".gz" else open
+    with open_text(path, "rt", encoding="utf-8-sig", newline="") as file:
         line = file.readline(LONGEST_LINE)
         others = [character for character in ";\t|" if character in line]
         delimiter = others[0] if "," not in line and len(others) == 1 else ","

@@ -34,19 +34,19 @@ def choose_times(
 ) -> dict[str, Profile]: # timestamp, and arrival_time and label_time where there are such
     "Choose the columns of the times."
     free = [profile for profile in profiles if time_unit(profile)]
-    chosen = {}
+    times = {}
     for role in ("arrival_time", "label_time"):
         fitting = [profile for profile in free if role_score(profile, role)]
         if fitting and len(free) > 1:
-            chosen[role] = max(fitting, key=lambda profile: role_score(profile, role))
-            free.remove(chosen[role])
+            times[role] = max(fitting, key=lambda profile: role_score(profile, role))
+            free.remove(times[role])
 
     def rank(profile: Profile) -> tuple[int, int, bool]:
         return role_score(profile, "timestamp"), profile.given, time_unit(profile) == "iso"
 
     if free:
-        chosen["timestamp"] = max(free, key=rank)
-    return chosen
+        times["timestamp"] = max(free, key=rank)
+    return times
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #8e22b2d1
 FRAUD_WORDS = {"1", "true", "yes", "y", "t", "fraud", "fraudulent", "bad", "stolen", "chargeback", "positive"}
@@ -64,17 +64,17 @@ def choose_label(
     ]
     if not fitting:
         return None
-    chosen = max(fitting, key=lambda profile: role_score(profile, "is_fraud"))
-    words = _label_words(raw[chosen.name])
+    label = max(fitting, key=lambda profile: role_score(profile, "is_fraud"))
+    words = _label_words(raw[label.name])
     if set(words) <= {"0", "1"} or set(words) <= {"false", "true"}:
-        return chosen, {}
-    return chosen, _label_values(words)
+        return label, {}
+    return label, _label_values(words)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #ed084c5e
 def _label_words(column: ibis.Column) -> list[str]: # in lower case, the rarest first
     text = column.cast("string").strip().lower().re_replace(r"\.0+$", "").name("word").as_table()
-    given = text.filter(lambda t: t.word.notnull() & t.word.notin(["", "nan"]))
-    counts = given.group_by("word").aggregate(n=given.count()).order_by("n", "word")
+    words = text.filter(lambda t: t.word.notnull() & t.word.notin(["", "nan"]))
+    counts = words.group_by("word").aggregate(n=words.count()).order_by("n", "word")
     return counts.to_pyarrow()["word"].to_pylist()
 
 

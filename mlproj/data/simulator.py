@@ -150,18 +150,18 @@ def add_frauds(
     amount = transactions.amount.to_numpy(copy=True)
     scenario = np.where(amount > world.large_amount, 1, 0).astype("int8")
     for first in range(world.n_days - 1):
-        drawn = _sample(world.n_terminals, world.terminals_per_day, first + world.scenario_seed)
-        during = _days(day, first, world.terminal_days)
-        scenario[during][np.isin(terminal[during], drawn)] = 2
+        targets = _sample(world.n_terminals, world.terminals_per_day, first + world.scenario_seed)
+        span = _days(day, first, world.terminal_days)
+        scenario[span][np.isin(terminal[span], targets)] = 2
     for first in range(world.n_days - 1):
-        drawn = _sample(world.n_customers, world.customers_per_day, first + world.scenario_seed)
-        during = _days(day, first, world.customer_days)
-        theirs = (during.start + np.flatnonzero(np.isin(customer[during], drawn))).tolist()
-        chosen = random.Random(first + world.scenario_seed).sample(
-            theirs, len(theirs) // world.customer_one_in
+        targets = _sample(world.n_customers, world.customers_per_day, first + world.scenario_seed)
+        span = _days(day, first, world.customer_days)
+        positions = (span.start + np.flatnonzero(np.isin(customer[span], targets))).tolist()
+        fraud_rows = random.Random(first + world.scenario_seed).sample(
+            positions, len(positions) // world.customer_one_in
         )
-        amount[chosen] *= world.amount_factor
-        scenario[chosen] = 3
+        amount[fraud_rows] *= world.amount_factor
+        scenario[fraud_rows] = 3
     return transactions.assign(amount=amount, is_fraud=(scenario > 0).astype("int8"), scenario=scenario)
 
 

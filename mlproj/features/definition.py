@@ -181,7 +181,7 @@ def summed_columns(
 def read_columns(
     definition: Definition,
 ) -> list[str]: # beside transaction_id and the times
-    "List the columns of the transactions that the features are made of."
+    "List the columns of the transactions that the features are computed from."
     kinds = ("whole numbers or text", "label")
     others = [column for windows in definition.windows for column in windows.columns(*kinds)]
     entities, summed = definition.entities(), summed_columns(definition)

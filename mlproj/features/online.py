@@ -263,8 +263,8 @@ class OnlineFeatures:
     def add(self, transaction: dict, arrival_time: datetime | int | None = None) -> dict:
         """Take a transaction and return its features, with transaction_id and arrival_time.
 
-        Times are aware datetimes or whole microseconds since 1970. Raises `UserError` for a wrong transaction,
-        and when the store cannot be written: then start again from the store.
+        Times are aware datetimes or whole microseconds since 1970. Raises `UserError` for a wrong
+        transaction, and when the store cannot be written: then start again from the store.
         """
         history, number = self.history, transaction.get("transaction_id")
         if number.__class__ is not int or number not in history.served: # it comes for the first time
@@ -305,8 +305,8 @@ def add_label(
         if is_fraud not in (0, 1):
             raise UserError(f"the label of transaction {number} is {is_fraud!r}, which is neither 0 nor 1")
         (moment, values, _), (clock, _) = history.served[number], history.newest
-        known = max(_microseconds(label_time, number, "label_time"), clock + 1)
-        label = Label(number, known, moment, values, int(is_fraud))
+        known_at = max(_microseconds(label_time, number, "label_time"), clock + 1)
+        label = Label(number, known_at, moment, values, int(is_fraud))
         history.take(label)
         history.write([label])
     return history.labelled.get(number)
