@@ -46,7 +46,7 @@ def train_and_test(
     inputs: list[str], # features that the model takes
     card: str, # from `card_column`
     top_k: int, # cards looked at each day
-) -> pd.Series | None: # average_precision, card_precision_k, prevalence; None where a part has one class only
+) -> pd.Series | None: # average_precision, card_precision_k, prevalence; None if a part has one class only
     "Train and test a recipe."
     known = tested.dropna(subset="is_fraud")
     if min(trained.is_fraud.nunique(), known.is_fraud.nunique()) < 2:
@@ -75,7 +75,7 @@ def side_by_side(
     tables: list[pd.DataFrame], # the same transactions in the same order, whose labels differ
     entities: list[str], # columns
 ) -> pd.DataFrame: # the rows of all tables; ids of table i leave remainder i when divided by their number
-    "Put tables into one, each a world of its own, so that one query makes the features of all of them."
+    "Join tables into one, with ids that differ by table, so that one query makes all their features."
     names, n_tables = ("transaction_id", *entities), len(tables)
     numbers = {name: tables[0][name].factorize(sort=True)[0] * n_tables for name in names}
     worlds = []
@@ -103,7 +103,7 @@ def train_on_shuffled_labels(
     features: Callable, # transactions → transaction_id and the features made of labels
     train: Callable, # trained, tested → figures, as from `train_and_test`
     n_permutations: int,
-) -> pd.DataFrame: # one row a permutation that has frauds: the figures
+) -> pd.DataFrame: # the figures; one row for each permutation that has frauds
     "Train and test on permutations of the labels."
     trained, tested = train_rows(rows, fold), rows.timestamp.between(fold.test_start, fold.test_end, "left")
     worlds = [shuffle_labels(transactions, seed) for seed in range(n_permutations)]
@@ -161,7 +161,7 @@ def single_feature_alarm(
     rows: pd.DataFrame, # transactions of all folds, with their features
     folds: list[Fold], # of test
     predictions: pd.DataFrame, # transaction_id, fold and score of the champion
-    inputs: list[str], # features that it takes
+    inputs: list[str], # features that the champion takes
 ) -> Alarm:
     "Goes off when one feature alone reaches more than 0.8 of the champion's mean average precision."
     names, alone = [feature for feature in inputs if feature != "amount"], {}
@@ -191,7 +191,7 @@ def ceiling_alarm(
     metric: str, # of figures
     ceilings: dict[str, float], # from params.yaml
 ) -> Alarm:
-    "Goes off when a figure passes what can be reached."
+    "Goes off when a figure passes its ceiling."
     name = f"ceiling of {metric}"
     if metric not in ceilings or np.isnan(figures.get(metric, np.nan)):
         return not_applicable(name, "params.yaml has none for this figure, or the figure does not exist")
@@ -235,7 +235,7 @@ def label_delay_alarm(
     delay: int, # days: the real one
     metric: str, # column of figures
 ) -> Alarm:
-    "Goes off when the pipeline does better than half-way to what a shorter delay would give."
+    "Goes off when the pipeline's figure is nearer to that of a shorter delay than to that of the real one."
     name = f"label delay, {metric}"
     if not {"pipeline", delay} <= set(figures.index):
         return not_applicable(name, "too few frauds in the fold's training or test days")
@@ -270,7 +270,7 @@ def plot_delays(
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #799f78eb
 def training_row_alarms(
-    training: list[dict], # from `count_training`, one a fold
+    training: list[dict], # for each fold, from `count_training`
 ) -> list[Alarm]: # unknown labels; shared rows
     "Go off when training rows had no known label when the test began, or are of the test or later."
     unknown = sum(counts["unknown_labels"] for counts in training)

@@ -94,7 +94,7 @@ def plot_differences(
 def plot_savings(
     curves: dict[str, pd.DataFrame], # {model: alerts and net_savings, a day}
 ) -> plt.Figure:
-    "Draw what each model saves by the number of its alerts."
+    "Draw the net savings of each model by the number of its alerts."
     figure, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
     for (model, curve), color in zip(curves.items(), model_colors(len(curves)), strict=True):
         ax.plot(curve.alerts, curve.net_savings, label=model, color=color, lw=1.8)

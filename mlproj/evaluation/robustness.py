@@ -22,7 +22,7 @@ from ..models.model import Model
 
 # %% ../../nbs/api/50_evaluation/80_robustness.ipynb #982a4901
 def make_groups(
-    values: pd.DataFrame, # what rows are grouped by
+    values: pd.DataFrame, # columns to group rows by
     parts: int, # of each column of numbers
 ) -> pd.Series: # the same rows; text, missing where a value is
     "Cut columns into parts, and name each row's combination."
@@ -179,7 +179,7 @@ def robustness(
 # %% ../../nbs/api/50_evaluation/80_robustness.ipynb #2e415c01
 def weak_spots(
     changed: pd.DataFrame, # from `robustness`, with the variant "as they are"
-    by_group: dict[str, pd.DataFrame], # {what groups are made of: from `group_figures`}
+    by_group: dict[str, pd.DataFrame], # {kind of groups: from `group_figures`}
 ) -> str:
     "Name the change that costs most, and the groups that differ most."
     savings = changed.net_savings_a_day
@@ -197,7 +197,7 @@ def weak_spots(
 # %% ../../nbs/api/50_evaluation/80_robustness.ipynb #19122579
 def model_card_metrics(
     changed: pd.DataFrame, # from `robustness`
-    by_group: dict[str, pd.DataFrame], # {what groups are made of: from `group_figures`}
+    by_group: dict[str, pd.DataFrame], # {kind of groups: from `group_figures`}
 ) -> dict: # groups, robustness
     "Give the figures of a model card the shape of metrics."
     groups = {name: table.round(9).to_dict("index") for name, table in by_group.items()}

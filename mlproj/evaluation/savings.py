@@ -125,7 +125,7 @@ def choose_threshold(
     table: pd.DataFrame, # from `threshold_table`
     costs: Costs,
 ) -> float:
-    "Choose the threshold of the highest net savings; of equal ones the highest."
+    "Choose the threshold with the highest net savings. Of several such thresholds, choose the highest."
     return float(table.threshold[table_savings(table, costs).idxmax()])
 
 # %% ../../nbs/api/50_evaluation/40_savings.ipynb #e6547a90

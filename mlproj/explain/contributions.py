@@ -121,11 +121,11 @@ class Importance(NamedTuple):
 def measure_importance(
     model: Model,
     rows: pd.DataFrame, # with the model's inputs as columns, and is_fraud
-    explained: Contributions | None, # of rows; None for a model without contributions
+    explained: Contributions | None, # of the same rows; None for a model without contributions
     sample: pd.Index, # of the rows whose contributions are averaged
     seed: int, # for shuffling
 ) -> Importance:
-    "Measure importance by contributions where a model has them, by shuffling where it has not."
+    "Measure importance by contributions if the model has them, and otherwise by shuffling."
     if explained is not None:
         return Importance(importance(explained.parts.loc[sample]), "mean size of contribution (log-odds)")
     return Importance(permutation_importance(model, rows, seed), "average precision lost when shuffled")
@@ -188,7 +188,7 @@ def partial_dependence(
     rows: pd.DataFrame, # with the model's inputs as columns
     name: str, # one of them
     n_points: int = 12, # quantiles, and as many even steps; categories at most
-) -> pd.Series: # mean score, by the input's value; the last for missing ones, where there are any
+) -> pd.Series: # mean score, by the input's value; the last is for missing values, if there are any
     "Average the scores of rows with an input set to each value of a grid."
     known = rows[name].dropna()
     if pd.api.types.is_numeric_dtype(known):
@@ -248,7 +248,7 @@ def plot_alert(
     parts: pd.Series, # one row of `contributions`
     start: float, # the starting value
     row: pd.Series, # the same transaction, with the inputs by name
-    n_inputs: int, # the largest ones; the others as one bar
+    n_inputs: int, # inputs with a bar of their own; the other inputs share one bar
     title: str,
 ) -> plt.Figure:
     "Draw how the contributions of one transaction add up to its score."
@@ -290,10 +290,10 @@ def highest(
 
 
 def alert_changes(
-    before: np.ndarray, # (n_rows,) whether the one model raises an alert
+    before: np.ndarray, # (n_rows,) whether the old model raises an alert
     after: np.ndarray, # (n_rows,) whether the other does
 ) -> np.ndarray: # (n_rows,) kept, new, gone or none
-    "Say what becomes of each row's alert."
+    "Say whether each row's alert stays, is new, or is gone."
     return np.select([before & after, after, before], ["kept", "new", "gone"], "none")
 
 
@@ -301,7 +301,7 @@ def count_changes(
     changes: np.ndarray, # from `alert_changes`
     is_fraud: pd.Series, # (n_rows,) 0, 1 or missing
 ) -> pd.DataFrame: # index: kept, new, gone; columns: alerts, frauds, genuine, label unknown
-    "Count alerts by what becomes of them."
+    "Count the alerts that stay, are new, or are gone, and the frauds among them."
     labels = is_fraud.astype("float64").map({0: "genuine", 1: "frauds"}).fillna("label unknown")
     counts = pd.crosstab(changes, labels.to_numpy())
     counts = counts.reindex(
@@ -312,11 +312,11 @@ def count_changes(
 
 # %% ../../nbs/api/60_explain/20_contributions.ipynb #f429c54d
 def contribution_changes(
-    before: pd.DataFrame, # the one model's contributions
+    before: pd.DataFrame, # contributions in the old model
     after: pd.DataFrame, # the other's, of the same rows
     changes: np.ndarray, # from `alert_changes`
 ) -> pd.DataFrame: # index: inputs, the largest change first; columns: new, gone, where there are such alerts
-    "Average what the contributions of new and gone alerts changed by."
+    "Average the changes of contributions over the new alerts, and over the alerts that are gone."
     names = list(dict.fromkeys([*after, *before]))
     difference = after.reindex(columns=names, fill_value=0.0) - before.reindex(columns=names, fill_value=0.0)
     means = difference.groupby(changes).mean().T
@@ -328,7 +328,7 @@ def plot_changes(
     means: pd.DataFrame, # from `contribution_changes`
     title: str,
 ) -> plt.Figure:
-    "Draw what changed for new and for gone alerts."
+    "Draw the mean changes of contributions for new alerts, and for alerts that are gone."
     figure, ax = plt.subplots(figsize=(7.6, 1.4 + 0.4 * len(means)), layout="constrained")
     means.plot.barh(ax=ax, color={"new": "tab:red", "gone": "tab:blue"}, width=0.75, legend=False)
     ax.axvline(0, color="grey", lw=1)

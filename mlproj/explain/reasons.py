@@ -160,7 +160,7 @@ def sentence(
     return f"{name} = {plain_value(row[name])}"
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #873753bf
-def _factor(contribution: float) -> str: # what the odds are multiplied by
+def _factor(contribution: float) -> str: # the factor of the odds
     factor = np.exp(contribution)
     return f"{factor:.2g}" if factor < 100 else f"{factor:,.0f}"
 
@@ -171,7 +171,7 @@ def reasons(
     definition: Definition,
     n_reasons: int,
 ) -> list[str]: # the largest first
-    "Say which inputs moved a score most, and what each did to the odds of fraud."
+    "Say which inputs moved a score most, and by which factor each changed the odds of fraud."
     largest = sorted(parts.keys(), key=lambda name: abs(parts[name]), reverse=True)[:n_reasons]
     return [
         f"{sentence(name, row, definition).removesuffix('.')}: odds of fraud ×\u00a0{_factor(parts[name])}."

@@ -45,7 +45,7 @@ def write_csv(
     "Write a table that a spreadsheet opens without running any cell."
     safe = table.map(_without_formula).rename(columns=_without_formula)
     with put_in_place(path) as place:
-        # Without a byte order mark, Excel takes it for Latin-1.
+        # Without a byte order mark, Excel reads the file as Latin-1.
         safe.to_csv(
             place, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8-sig"
         )

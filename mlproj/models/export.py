@@ -41,7 +41,7 @@ MOST_APART = 5e-6
 def compare_scores(
     own: np.ndarray, # (n_rows,) scores from the model's own file
     exported: np.ndarray, # (n_rows,) scores of the same rows from the exported file
-    threshold: float | None, # at which a decision is made; None where there is no decision
+    threshold: float | None, # at which a decision is made; None: no decision is made
 ) -> dict[str, float]: # rows, largest_difference, decisions_changed
     """Compare a model's scores with those of its export.
 
@@ -59,8 +59,8 @@ def compare_scores(
 # %% ../../nbs/api/40_models/60_export.ipynb #a8d5130d
 def export_model(
     model: Model,
-) -> Model | None: # as ONNX; None where there is nothing to export
-    "Turn a model into ONNX, where its format can be exported and it does not split by category."
+) -> Model | None: # as ONNX; None if the model cannot be exported
+    "Turn a model into ONNX, if its format can be exported and it does not split by category."
     exportable = model.format.to_onnx is not None and "categories" not in model.recipe
     return to_onnx(model) if exportable else None
 

@@ -16,7 +16,7 @@ def rule_score(
     inputs: np.ndarray, # (n_rows, n_limits)
     limits: np.ndarray, # (n_limits,)
 ) -> np.ndarray: # (n_rows,) from 0 to 1; 0.5 where an input is at its limit
-    "Say how close each row comes to a limit, or how far beyond the limit it is."
+    "Score each row by its largest ratio of an input to a limit."
     ratio = np.clip(np.nan_to_num(inputs / limits, nan=0.0), 0, None).max(axis=1)
     return ratio / (1 + ratio)
 

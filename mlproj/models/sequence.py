@@ -44,7 +44,7 @@ SINCE_PREVIOUS = "log_seconds_since_previous"
 def add_since_previous(
     rows: pd.DataFrame, # transactions
     card: str, # column that tells cards apart, from `card_column`
-) -> pd.DataFrame: # with one column more
+) -> pd.DataFrame: # the same rows, with the column `SINCE_PREVIOUS`
     "Add the time since the card's previous transaction, log(1 + seconds); 0 for its first."
     moments = rows.timestamp.astype("int64").to_numpy() / 1e6
     return rows.assign(**{SINCE_PREVIOUS: np.log1p(moments - moments[card_history(rows, card, 2)[:, 0]])})
@@ -208,9 +208,9 @@ def fit_sequence_model(
 # %% ../../nbs/api/40_models/70_sequence.ipynb #f92219c4
 def step_inputs(
     name: str, # of a list
-    lists: dict[str, list[str] | None], # inputs of params.yaml: name → features, none for all
+    lists: dict[str, list[str] | None], # inputs of params.yaml: name → features; None: all features
     features: list[str], # all there are
-) -> list[str]: # what the network reads of each transaction, in order
+) -> list[str]: # inputs of each transaction, in order
     """Look up the inputs of a step.
 
     Raises `UserError` for a list that there is not, and for one that names a feature that there is not.
