@@ -130,8 +130,8 @@ def fold_metrics(
     Raises `UserError` when there is no such transaction in any fold.
     """
     columns = [*dict.fromkeys(("transaction_id", card, "is_fraud"))]
-    known = labels[columns].dropna(subset="is_fraud").astype({"is_fraud": "int8"})
-    judged = predictions.merge(known, on="transaction_id")
+    labelled = labels[columns].dropna(subset="is_fraud").astype({"is_fraud": "int8"})
+    judged = predictions.merge(labelled, on="transaction_id")
     if judged.empty:
         raise UserError("no label is known in the days that are tested: choose earlier folds in params.yaml")
     return [{"fold": fold} | _fold_figures(rows, card, k) for fold, rows in judged.groupby("fold")]

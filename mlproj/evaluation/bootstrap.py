@@ -17,7 +17,7 @@ def draw_weights(
     clusters: list[np.ndarray], # for each way to cluster, (n_rows,) what each row belongs to
     n_draws: int,
     seed: int,
-    rows: np.ndarray | slice = slice(None), # positions of those to weigh; members of all rows are drawn
+    rows: np.ndarray | slice = slice(None), # positions of the rows to weigh; members of all rows are drawn
 ) -> Iterator[np.ndarray]: # (n_rows,) how often each of these rows counts
     "Draw the members of each clustering with replacement."
     members, codes = zip(*(np.unique(cluster, return_inverse=True) for cluster in clusters), strict=True)
@@ -94,14 +94,14 @@ class WeightedCards:
         "Compute card precision."
         caught, shares = np.zeros(self.n_cards, dtype=bool), []
         for row, card, compromised in self.days:
-            n, drawn = k, np.zeros(0, dtype="int64")
-            while drawn.sum() < k and len(drawn) < len(row): # as long a list as fills the day's places
+            n, weight = k, np.zeros(0, dtype="int64")
+            while weight.sum() < k and len(weight) < len(row): # as long a list as fills the day's places
                 n *= 2
-                drawn = np.where(caught[card[:n]], 0, weights[row[:n]])
-            before = np.cumsum(drawn) - drawn
-            found = np.clip(k - before, 0, drawn) * compromised[:n]
-            shares.append(found.sum() / k)
-            caught[card[:n][found > 0]] = True
+                weight = np.where(caught[card[:n]], 0, weights[row[:n]])
+            before = np.cumsum(weight) - weight
+            hits = np.clip(k - before, 0, weight) * compromised[:n]
+            shares.append(hits.sum() / k)
+            caught[card[:n][hits > 0]] = True
         return float(np.mean(shares))
 
 # %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #4428c400
@@ -135,11 +135,11 @@ def bootstrap(
                     by_fold.setdefault((model, name), []).append(value)
         return {key: _defined_mean(values) for key, values in by_fold.items()}
 
-    drawn = [figures(np.ones(len(rows), dtype="int64"))]
+    draws = [figures(np.ones(len(rows), dtype="int64"))]
     for weights in draw_weights([rows[name].to_numpy() for name in clusters], n_draws, seed):
-        drawn.append(figures(weights))
-    columns = pd.MultiIndex.from_tuples(drawn[0], names=["model", "metric"])
-    return pd.DataFrame(drawn, columns=columns).rename_axis("draw")
+        draws.append(figures(weights))
+    columns = pd.MultiIndex.from_tuples(draws[0], names=["model", "metric"])
+    return pd.DataFrame(draws, columns=columns).rename_axis("draw")
 
 
 def _defined_mean(values: list[float]) -> float:
@@ -147,19 +147,20 @@ def _defined_mean(values: list[float]) -> float:
 
 # %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #5508b397
 def intervals(
-    drawn: pd.DataFrame, # from `bootstrap`
+    draws: pd.DataFrame, # from `bootstrap`
 ) -> pd.DataFrame: # index: (model, metric); columns: value, low, high
     "Take each figure with its 95 % interval."
-    draws = drawn[1:]
-    return pd.DataFrame({"value": drawn.iloc[0], "low": draws.quantile(0.025), "high": draws.quantile(0.975)})
+    resamples = draws[1:]
+    low, high = resamples.quantile(0.025), resamples.quantile(0.975)
+    return pd.DataFrame({"value": draws.iloc[0], "low": low, "high": high})
 
 # %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #60386fa1
 def paired_differences(
-    drawn: pd.DataFrame, # index: draw, the first (0) of all rows as they are; one column a model
+    draws: pd.DataFrame, # index: draw, the first (0) of all rows as they are; one column a model
     model: str, # that is compared with all others
 ) -> pd.DataFrame: # index: the other model; difference (above 0: `model` is better), low, high, p_value
     "Compare a model with each other model."
-    differences = drawn.rsub(drawn[model], axis="index").drop(columns=model)
+    differences = draws.rsub(draws[model], axis="index").drop(columns=model)
     draws = differences[1:]
     z = (differences.iloc[0].abs() / draws.std()).fillna(0.0) # where all draws agree that there is none
     p_values = z.map(lambda value: 2 * NormalDist().cdf(-value))

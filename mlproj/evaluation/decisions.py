@@ -94,11 +94,11 @@ def draw_savings(
     "Add up values on draws of customers and terminals."
     touched = np.flatnonzero((values != 0).any(axis="columns"))
     worth = values.to_numpy()[touched]
-    drawn = [worth.sum(axis=0)]
+    draws = [worth.sum(axis=0)]
     members = [rows[name].to_numpy() for name in clusters]
     for weights in draw_weights(members, n_draws, seed, touched):
-        drawn.append((weights[:, None] * worth).sum(axis=0))
-    return pd.DataFrame(drawn, columns=values.columns).rename_axis("draw")
+        draws.append((weights[:, None] * worth).sum(axis=0))
+    return pd.DataFrame(draws, columns=values.columns).rename_axis("draw")
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #3b8b4d37
 def decision_summary(
@@ -106,7 +106,7 @@ def decision_summary(
     alerted: pd.DataFrame, # from `decide`
     saved: pd.DataFrame, # from `decide`
     thresholds: dict[str, float], # {model: threshold}
-    drawn: pd.DataFrame, # net savings a day, from `draw_savings`
+    draws: pd.DataFrame, # net savings a day, from `draw_savings`
     n_days: int,
 ) -> pd.DataFrame: # index: model; threshold, alerts, money_stopped (share), net_savings, low, high
     "Sum up what every model's decisions ask for and save, with 95 % intervals."
@@ -115,9 +115,9 @@ def decision_summary(
         "threshold": thresholds,
         "alerts": alerted.sum() / n_days,
         "money_stopped": saved.mul(rows.amount, axis="index").sum() / lost,
-        "net_savings": drawn.iloc[0],
-        "low": drawn[1:].quantile(0.025),
-        "high": drawn[1:].quantile(0.975),
+        "net_savings": draws.iloc[0],
+        "low": draws[1:].quantile(0.025),
+        "high": draws[1:].quantile(0.975),
     })
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #4663e52e
@@ -158,11 +158,11 @@ def grid_values(
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #de1d2f16
 def grid_differences(
-    drawn: pd.DataFrame, # from `draw_savings`; columns: (assumption, model)
+    draws: pd.DataFrame, # from `draw_savings`; columns: (assumption, model)
     model: str, # that is compared with all others
 ) -> dict[str, pd.DataFrame]: # {assumption: from `paired_differences`}
     "Compare a model with the others under every assumption."
-    return {name: paired_differences(drawn[name], model) for name in drawn.columns.unique("assumption")}
+    return {name: paired_differences(draws[name], model) for name in draws.columns.unique("assumption")}
 
 # %% ../../nbs/api/50_evaluation/45_decisions.ipynb #71a6a5ed
 def starred_differences(

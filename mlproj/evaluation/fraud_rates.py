@@ -36,9 +36,9 @@ def draw_rates(
     columns = pd.MultiIndex.from_tuples(
         [(question, name) for question, (_, names) in coded.items() for name in names]
     )
-    drawn = [rates(np.ones(len(is_fraud)))]
-    drawn += [rates(weights.astype("float64")) for weights in draw_weights(clusters, n_draws, seed)]
-    return pd.DataFrame(drawn, columns=columns.set_names(["question", "group"])).rename_axis("draw")
+    draws = [rates(np.ones(len(is_fraud)))]
+    draws += [rates(weights.astype("float64")) for weights in draw_weights(clusters, n_draws, seed)]
+    return pd.DataFrame(draws, columns=columns.set_names(["question", "group"])).rename_axis("draw")
 
 # %% ../../nbs/api/50_evaluation/25_fraud_rates.ipynb #d57071b1
 def wilson(
@@ -55,7 +55,7 @@ def wilson(
 def rate_intervals(
     is_fraud: np.ndarray, # as for `draw_rates`
     groups: pd.DataFrame, # as for `draw_rates`
-    drawn: pd.DataFrame, # from `draw_rates`
+    draws: pd.DataFrame, # from `draw_rates`
 ) -> pd.DataFrame: # index: (question, group); transactions, frauds, rate, wilson_low, wilson_high, low, high
     "Take each group's rate with its two intervals."
     labels, counts = pd.Series(is_fraud, index=groups.index), {}
@@ -65,18 +65,18 @@ def rate_intervals(
     table = table.set_axis(["transactions", "frauds"], axis="columns")
     table["rate"] = table.frauds / table.transactions
     table["wilson_low"], table["wilson_high"] = wilson(table.frauds, table.transactions)
-    return table.join(intervals(drawn)[["low", "high"]])
+    return table.join(intervals(draws)[["low", "high"]])
 
 # %% ../../nbs/api/50_evaluation/25_fraud_rates.ipynb #816844ea
 def rate_differences(
-    drawn: pd.DataFrame, # from `draw_rates`, of questions whose groups are False and True
+    draws: pd.DataFrame, # from `draw_rates`, of questions whose groups are False and True
 ) -> pd.DataFrame: # index: question
     """Compare the transactions that each flag marks with the others.
 
     The columns are flagged and other (rates), difference with low and high, ratio with ratio_low and
     ratio_high, p_value, and corrected (the p-value by Holm's method).
     """
-    flagged, other = (drawn.xs(value, axis="columns", level="group") for value in (True, False))
+    flagged, other = (draws.xs(value, axis="columns", level="group") for value in (True, False))
     differences, ratios = flagged - other, flagged / other
     rates = {"flagged": flagged.iloc[0], "other": other.iloc[0], "difference": differences.iloc[0]}
     table = pd.DataFrame(rates).join(intervals(differences)[["low", "high"]]).assign(ratio=ratios.iloc[0])

@@ -48,14 +48,14 @@ def train_and_test(
     top_k: int, # cards looked at each day
 ) -> pd.Series | None: # average_precision, card_precision_k, prevalence; None if a part has one class only
     "Train and test a recipe."
-    known = tested.dropna(subset="is_fraud")
-    if min(trained.is_fraud.nunique(), known.is_fraud.nunique()) < 2:
+    labelled = tested.dropna(subset="is_fraud")
+    if min(trained.is_fraud.nunique(), labelled.is_fraud.nunique()) < 2:
         return None
-    score = fit_model(recipe, trained, inputs, "").predict(known)
-    predictions = known[["transaction_id", "timestamp"]].assign(fold="", score=score)
-    (figures,) = fold_metrics(predictions, known, card, top_k)
+    score = fit_model(recipe, trained, inputs, "").predict(labelled)
+    predictions = labelled[["transaction_id", "timestamp"]].assign(fold="", score=score)
+    (figures,) = fold_metrics(predictions, labelled, card, top_k)
     chosen = {name: figures[name] for name in ("average_precision", f"card_precision_{top_k}")}
-    return pd.Series(chosen | {"prevalence": float(known.is_fraud.mean())})
+    return pd.Series(chosen | {"prevalence": float(labelled.is_fraud.mean())})
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #15cb0b31
 def shuffle_labels(
@@ -63,11 +63,11 @@ def shuffle_labels(
     seed: int,
 ) -> pd.DataFrame: # the same, with labels exchanged among the labelled transactions of each day
     "Shuffle labels within days."
-    known = np.flatnonzero(transactions.is_fraud.notna())
-    day = transactions.timestamp.dt.floor("D").to_numpy("datetime64[us]")[known]
-    drawn = np.lexsort((np.random.default_rng(seed).random(len(known)), day))
+    places = np.flatnonzero(transactions.is_fraud.notna())
+    day = transactions.timestamp.dt.floor("D").to_numpy("datetime64[us]")[places]
+    drawn = np.lexsort((np.random.default_rng(seed).random(len(places)), day))
     labels = transactions.is_fraud.to_numpy(dtype="float64", na_value=np.nan).copy()
-    labels[known[np.argsort(day, kind="stable")]] = labels[known[drawn]]
+    labels[places[np.argsort(day, kind="stable")]] = labels[places[drawn]]
     return transactions.assign(is_fraud=pd.Series(labels, transactions.index).astype("Int8"))
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #8a3780de
@@ -290,8 +290,9 @@ def cut_transactions(
 ) -> pd.DataFrame: # as they were known at T
     "Remove the transactions and labels from T on."
     early = transactions[available_at(transactions) < moment]
-    known = early.label_time < moment
-    return early.assign(is_fraud=early.is_fraud.where(known), label_time=early.label_time.where(known))
+    has_label = early.label_time < moment
+    labels = {name: early[name].where(has_label) for name in ("is_fraud", "label_time")}
+    return early.assign(**labels)
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #1a4ba1a6
 def cut_attributes(
@@ -299,8 +300,8 @@ def cut_attributes(
     moment: pd.Timestamp, # T, UTC
 ) -> dict[str, pa.Table]: # entity → its attributes as they were known at T
     "Read attributes, without values that became known from T on."
-    known = pc.field("known_from").is_null() | (pc.field("known_from") < moment)
-    return {path.stem: pq.read_table(path, filters=known) for path in sorted(folder.glob("*.parquet"))}
+    early = pc.field("known_from").is_null() | (pc.field("known_from") < moment)
+    return {path.stem: pq.read_table(path, filters=early) for path in sorted(folder.glob("*.parquet"))}
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #25a83f8d
 def time_travel_alarm(

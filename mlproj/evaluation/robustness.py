@@ -80,8 +80,8 @@ def read_group_values(
         )
         return rows.merge(table, on="transaction_id")[features]
     entity, prepared = chosen["entity"], root / "prepared"
-    known = pd.read_parquet(prepared / "attributes" / f"{entity}.parquet")
-    newest = known.drop_duplicates(entity, keep="last")
+    attributes = pd.read_parquet(prepared / "attributes" / f"{entity}.parquet")
+    newest = attributes.drop_duplicates(entity, keep="last")
     members = pd.read_parquet(prepared / "transactions.parquet", columns=["transaction_id", entity])
     joined = rows.merge(members, on="transaction_id").merge(newest, on=entity, how="left")
     return joined[chosen["columns"]]

@@ -186,26 +186,20 @@ def _spread(values: np.ndarray) -> np.ndarray: # where values are dense, points 
 def partial_dependence(
     model: Model,
     rows: pd.DataFrame, # with the model's inputs as columns
-    name: str, # one of them
-    n_points: int = 12, # quantiles, and as many even steps; categories at most
+    name: str, # of an input
+    n_points: int = 12, # quantiles, and as many even steps; the largest number of categories
 ) -> pd.Series: # mean score, by the input's value; the last is for missing values, if there are any
     "Average the scores of rows with an input set to each value of a grid."
-    known = rows[name].dropna()
-    if pd.api.types.is_numeric_dtype(known):
-        grid = list(
-            np.union1d(
-                known.quantile(np.linspace(0, 1, n_points)), np.linspace(known.min(), known.max(), n_points)
-            )
-        )
+    present = rows[name].dropna()
+    if pd.api.types.is_numeric_dtype(present):
+        quantiles = present.quantile(np.linspace(0, 1, n_points))
+        grid = list(np.union1d(quantiles, np.linspace(present.min(), present.max(), n_points)))
     else:
-        grid = sorted(known.value_counts().index[:n_points])
-    if len(known) < len(rows):
+        grid = sorted(present.value_counts().index[:n_points])
+    if len(present) < len(rows):
         grid.append(None if grid and isinstance(grid[0], str) else np.nan)
-    return pd.Series(
-        [model.predict(rows.assign(**{name: value})).mean() for value in grid],
-        index=pd.Index(grid, name=name),
-        name="score",
-    )
+    scores = [model.predict(rows.assign(**{name: value})).mean() for value in grid]
+    return pd.Series(scores, index=pd.Index(grid, name=name), name="score")
 
 # %% ../../nbs/api/60_explain/20_contributions.ipynb #e757bb1f
 def plot_partial_dependence(
@@ -217,10 +211,10 @@ def plot_partial_dependence(
     figure, axes = plt.subplots(n_lines, 2, figsize=(9, 2.5 * n_lines), layout="constrained", squeeze=False)
     figure.get_layout_engine().set(hspace=0.06)
     for ax, curve in zip(axes.flat, curves, strict=False):
-        known, values = curve[curve.index.notna()], rows[curve.index.name].dropna()
+        points, values = curve[curve.index.notna()], rows[curve.index.name].dropna()
         numeric = pd.api.types.is_numeric_dtype(values)
         ax.plot(
-            known.index, known, marker="." if numeric else "o", color="tab:blue", ls="-" if numeric else ""
+            points.index, points, marker="." if numeric else "o", color="tab:blue", ls="-" if numeric else ""
         )
         if not numeric:
             ax.tick_params(axis="x", rotation=20)

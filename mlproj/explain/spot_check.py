@@ -133,10 +133,10 @@ def write_page(
     path: Path,
 ) -> None:
     "Write the spot check as one HTML page."
-    shown = details.astype(object).where(details.notna(), "–").to_dict("records")
+    texts = details.astype(object).where(details.notna(), "–").to_dict("records")
     rows = [
         {"details": detail, "score": f"{score:.3f}", "group": group, "reasons": lines}
-        for detail, score, group, lines in zip(shown, chosen.score, chosen.group, reasons, strict=True)
+        for detail, score, group, lines in zip(texts, chosen.score, chosen.group, reasons, strict=True)
     ]
     template = Environment(autoescape=True).from_string(PAGE)
     page = template.render(title=title, introduction=introduction, rows=rows, style=STYLE)
@@ -156,8 +156,9 @@ def write_spot_check(
     details = chosen[columns].copy()
     for name in details.select_dtypes("datetimetz"):
         details[name] = details[name].dt.strftime("%Y-%m-%d %H:%M:%S")
-    told = pd.DataFrame(reasons, index=chosen.index).rename(columns=lambda place: f"reason_{place + 1}")
-    table = details.assign(score=chosen.score, group=chosen.group, **dict(told.items()), verdict="", note="")
+    sentences = pd.DataFrame(reasons, index=chosen.index).rename(columns=lambda place: f"reason_{place + 1}")
+    table = details.assign(score=chosen.score, group=chosen.group, **dict(sentences.items()))
+    table = table.assign(verdict="", note="")
     write_csv(table, folder / "transactions.csv")
     write_csv(chosen[["transaction_id", "is_fraud"]], folder / "labels.csv")
     introduction = (
@@ -165,5 +166,5 @@ def write_spot_check(
         "into transactions.csv, which has the same rows. Reasons: what moved the score most, and what the "
         "odds of fraud were multiplied by; times in UTC."
     )
-    shown = details.assign(amount=details.amount.map("{:,.2f}".format))
-    write_page(shown, chosen, reasons, title, introduction, folder / "transactions.html")
+    texts = details.assign(amount=details.amount.map("{:,.2f}".format))
+    write_page(texts, chosen, reasons, title, introduction, folder / "transactions.html")

@@ -213,7 +213,7 @@ def step_inputs(
 ) -> list[str]: # inputs of each transaction, in order
     """Look up the inputs of a step.
 
-    Raises `UserError` for a list that there is not, and for one that names a feature that there is not.
+    Raises `UserError` for a list that does not exist, and for a list that names an unknown feature.
     """
     if name not in lists:
         raise UserError(
