@@ -1,6 +1,6 @@
-"""Print how long cells, lines, notebooks and modules are, of this project or of another folder: `python .ci/counts.py [FOLDER]`.
+"""Print how long cells, lines, notebooks and modules are: `python .ci/counts.py [FOLDER]`.
 
-The counts are a mirror for whoever writes, and no limit.
+Without a folder it counts this project. The counts are a mirror for those who write, and no limit.
 """
 
 import json
@@ -23,12 +23,12 @@ def code_lines(cell: dict) -> list[str]: # without directives and empty lines at
 
 
 def is_import(lines: list[str]) -> bool:
-    "Whether a cell does nothing but import."
+    "Say whether a cell only imports."
     return all(line.startswith(("import ", "from ", " ", ")", "%")) or not line for line in lines)
 
 
 def sort_cells(root: Path) -> dict[str, list[list[str]]]: # {kind: the lines of each cell}
-    "Part the code cells of notebooks by what they are for. Cells of imports are left out."
+    "Sort the code cells of notebooks by their purpose. Cells of imports are left out."
     kinds = defaultdict(list)
     for folder in ("api", "pipeline"):
         for notebook in read_cells(root / "nbs" / folder):
@@ -52,12 +52,14 @@ def write_counts(root: Path) -> str: # Markdown
     for folder in ("api", "pipeline"):
         cells = [len(notebook) for notebook in read_cells(root / "nbs" / folder)]
         rows.append(describe(f"cells of notebooks in nbs/{folder}", cells))
-    modules = [path for path in (root / "mlproj").rglob("*.py") if path.name not in ("__init__.py", "_modidx.py")]
+    generated = ("__init__.py", "_modidx.py")
+    modules = [path for path in (root / "mlproj").rglob("*.py") if path.name not in generated]
     rows.append(describe("lines of modules", [len(path.read_text().splitlines()) for path in modules]))
     lines = [line for cells in kinds.values() for cell in cells for line in cell]
     share = sum(len(line) > LONG for line in lines) / len(lines)
     table = ["| what | how many | median | largest |", "|---|---|---|---|", *rows]
-    return "\n".join([*table, "", f"{share:.1%} of {len(lines):,} lines of code are longer than {LONG} characters."])
+    summary = f"{share:.1%} of {len(lines):,} lines of code are longer than {LONG} characters."
+    return "\n".join([*table, "", summary])
 
 
 if __name__ == "__main__":

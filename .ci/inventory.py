@@ -1,6 +1,7 @@
-"""List what is installed: `sbom` writes sbom.json (CycloneDX), `licences` prints a table and fails where a licence is not allowed.
+"""List the installed packages.
 
-The same packages give the same bytes: no time, no random number.
+`sbom` writes sbom.json (CycloneDX). `licences` prints a table, and fails where a licence is not allowed.
+The same packages give the same bytes: there is no time and no random number in them.
 """
 
 import re
@@ -18,7 +19,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from license_expression import ExpressionError, get_spdx_licensing
 from packageurl import PackageURL
 
-# In this order: what a licence asks of those who pass the package on. The first pattern that fits decides.
+# What a licence asks of those who pass the package on. The first pattern that fits decides.
 KINDS = {
     "copyleft": r"(?<!L)GPL|General Public License",
     "weak copyleft": r"LGPL|MPL|Mozilla|EPL|Eclipse",
@@ -26,9 +27,9 @@ KINDS = {
 }
 SPDX = get_spdx_licensing()
 ORDER = ["permissive", "weak copyleft", "copyleft", "unknown"]
-# What the package's own licence file says, where its metadata say nothing.
+# Licences from the package's own licence file, where its metadata name none.
 TOLD_IN_FILES = {"axe-playwright-python": "MIT"}
-# Packages of a kind that is otherwise refused, and why they may stay.
+# Packages of a kind that is refused, and why they may stay.
 ALLOWED = {
     "grandalf": "it is offered under EPL 1.0 as well; DVC draws its graphs with it",
     "pygit2": "its licence lets programs of any licence link to it; DVC reads git with it",
@@ -37,8 +38,8 @@ ALLOWED = {
 
 def installed() -> list[Distribution]: # in order of their names, without this project
     "List the packages of this environment."
-    found = {_name(package): package for package in distributions()}
-    return [found[name] for name in sorted(set(found) - {"mlproj"})]
+    packages = {_name(package): package for package in distributions()}
+    return [packages[name] for name in sorted(set(packages) - {"mlproj"})]
 
 
 def _name(package: Distribution) -> str:
@@ -46,28 +47,25 @@ def _name(package: Distribution) -> str:
 
 
 def licence(package: Distribution) -> str:
-    "Say a package's licence as its metadata do: an expression, classifiers (several are taken for a choice), or a few words."
+    """Read a package's licence from its metadata: an expression, classifiers, or a few words.
+
+    Several classifiers count as a choice between licences.
+    """
     metadata = package.metadata
     lines = metadata.get_all("Classifier", [])
-    classifiers = [
-        line.rpartition(" :: ")[2] for line in lines if line.startswith("License :: OSI Approved ::")
-    ]
+    approved = [line for line in lines if line.startswith("License :: OSI Approved ::")]
+    classifiers = [line.rpartition(" :: ")[2] for line in approved]
     words = (metadata.get("License") or "").strip().splitlines() or [""]
     short = words[0] if len(words) == 1 and words[0] != "UNKNOWN" else ""
-    told = (
-        metadata.get("License-Expression")
-        or " OR ".join(classifiers)
-        or short
-        or TOLD_IN_FILES.get(_name(package), "")
-    )
-    return told or "unknown"
+    expression = metadata.get("License-Expression") or " OR ".join(classifiers) or short
+    return expression or TOLD_IN_FILES.get(_name(package), "") or "unknown"
 
 
 def kind(expression: str) -> str: # one of ORDER
-    "Say what a licence asks: of several with OR the least, of several with AND the most."
+    "Say what a licence asks. Of several licences with OR the mildest counts, with AND the strictest."
     try:
         return _ask(SPDX.parse(expression))
-    except ExpressionError: # words
+    except ExpressionError: # the licence is in words
         return min(map(_kind, expression.split(" OR ")), key=ORDER.index)
 
 
@@ -83,30 +81,26 @@ def _kind(words: str) -> str:
 
 
 def table(packages: Iterable[Distribution]) -> pd.DataFrame: # index: package; columns: version, licence, kind
-    told = {_name(package): (package.version, licence(package)) for package in packages}
-    rows = {name: (version, words, kind(words)) for name, (version, words) in told.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["version", "licence", "kind"]).rename_axis(
-        "package"
-    )
+    licences = {_name(package): (package.version, licence(package)) for package in packages}
+    rows = {name: (version, words, kind(words)) for name, (version, words) in licences.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["version", "licence", "kind"])
+    return frame.rename_axis("package")
 
 
 def refused(licences: pd.DataFrame) -> list[str]: # packages
-    return [
-        name
-        for name, what in licences.kind.items()
-        if what in ("copyleft", "unknown") and name not in ALLOWED
-    ]
+    kinds = licences.kind.items()
+    return [name for name, kind in kinds if kind in ("copyleft", "unknown") and name not in ALLOWED]
 
 
 def _component(package: Distribution) -> Component:
-    name, told = _name(package), licence(package)
-    licences = [] if told == "unknown" else [LicenseFactory().make_from_string(told)]
+    name, words = _name(package), licence(package)
+    licences = [] if words == "unknown" else [LicenseFactory().make_from_string(words)]
     purl = PackageURL("pypi", name=name, version=package.version)
     return Component(name=name, version=package.version, licenses=licences, purl=purl, bom_ref=str(purl))
 
 
 def bill_of_materials() -> str: # JSON
-    "Write down what is installed as CycloneDX has it."
+    "Describe the installed packages in the format of CycloneDX."
     components = [_component(package) for package in installed()]
     bom = Bom(
         components=components,

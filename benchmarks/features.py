@@ -1,4 +1,4 @@
-"""Features of a whole table: against peers on the same rows, on ten times the rows, and with one giant among the terminals."""
+"""Features of a whole table: against peers, on ten times the rows, and with a giant terminal."""
 
 from pathlib import Path
 from statistics import median
@@ -55,7 +55,8 @@ def differences(prepared: Path, ours: Path, other: Path) -> dict: # different ro
         for name in names[1:]
     ]
     database.execute(f"""
-        CREATE TABLE different AS SELECT transaction_id FROM '{ours}' a FULL JOIN '{other}' b USING (transaction_id)
+        CREATE TABLE different AS SELECT transaction_id
+        FROM '{ours}' a FULL JOIN '{other}' b USING (transaction_id)
         WHERE {" OR ".join(differ)}""")
     database.execute(f"CREATE TABLE tied AS {tied_rows(prepared)}")
     (unexplained,) = database.execute("SELECT count(*) FROM (FROM different EXCEPT FROM tied)").fetchone()
@@ -67,7 +68,10 @@ def differences(prepared: Path, ours: Path, other: Path) -> dict: # different ro
 
 
 def tied_rows(prepared: Path) -> str: # SQL, for transaction_id
-    "Find the rows with a window that begins or ends at an instant at which their customer or terminal has several transactions."
+    """Find the rows with a window that begins or ends at a tie.
+
+    A tie is an instant at which the row's customer or terminal has several transactions.
+    """
     edges = {"customer_id": [0, *DAYS], "terminal_id": [0, LAG, *(days + LAG for days in DAYS)]}
     found = []
     for entity, days in edges.items():

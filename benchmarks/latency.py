@@ -1,4 +1,7 @@
-"""How long each model takes to score one transaction, and many: written to records/latency.json, from which the champion's policy reads."""
+"""How long each model takes to score one transaction, and many.
+
+The figures go to records/latency.json, which the policy of the champion reads.
+"""
 
 import sys
 import time

@@ -1,4 +1,7 @@
-"""Features event by event: how many events a second, how long a transaction waits, and what an acknowledged event costs in each store."""
+"""Features event by event: how many events a second, and how long a transaction waits.
+
+It also measures how long each store takes to acknowledge an event.
+"""
 
 import json
 import random
@@ -25,7 +28,10 @@ COLUMNS = ["transaction_id", "timestamp", "customer_id", "terminal_id", "amount"
 
 
 def split(prepared: str, days: int, folder: str) -> int: # rows after the cut
-    "Cut a table some days before its end: what is before warms the windows up (with its features), what is after is served."
+    """Cut a table some days before its end.
+
+    The rows before the cut and their features warm the windows up; the rows after it are served.
+    """
     table = pq.read_table(prepared)
     cut = pc.subtract(pc.max(table["timestamp"]), pa.scalar(days * DAY, pa.duration("us")))
     before = pc.less(table["timestamp"], cut)

@@ -1,4 +1,4 @@
-"""Measure a function in a process of its own: how long the call took, and the most memory that the process held."""
+"""Measure a function in a process of its own: the duration of the call, and the peak memory."""
 
 import importlib
 import json

@@ -159,13 +159,14 @@ def stores_table(results: dict) -> str:
 TEXT = """\
 # Benchmarks
 
-`make bench` measures speed and memory, and writes this page, `results.json`, the pictures and `records/latency.json`. What is below was
-measured on {processor}, {cores} cores, with Python {python}, {versions}.
+`make bench` measures speed and memory, and writes this page, `results.json`, the pictures and
+`records/latency.json`. The figures below were measured on {processor}, {cores} cores, with Python {python},
+{versions}.
 
-When it began, {load} programs were busy on the machine: more than half a program means that others were at work, and that times are too
-long.
+When the measurement began, {load} programs were busy on the machine. More than half a program means that
+other programs were at work, and that the times are too long.
 
-## What is asked for
+## Requirements
 
 {requirements}
 
@@ -175,36 +176,41 @@ long.
 
 {features}
 
-The Handbook's 15 features, from a Parquet file into a Parquet file, each run in a fresh process. The clock starts after the imports;
-reading and writing are inside. Peak memory is what the kernel counted for the process. The quick contenders take turns, {runs} runs each;
-figures are medians. *mlproj on DuckDB* is what the features stage runs. Its lead over pandas depends on the processor and on what else it
-does, for pandas has one thread and DuckDB one a core: on two cores of an AMD EPYC, in November 2026, the Handbook's manner took 15.3
-times as long.
+Each contender computes the Handbook's 15 features from a Parquet file into a Parquet file, in a fresh
+process. The clock starts after the imports; reading and writing are inside. Peak memory is what the kernel
+counted for the process. The quick contenders take turns, {runs} runs each; the figures are medians. *mlproj
+on DuckDB* is the code of the features stage. Its lead over pandas depends on the processor and on other
+load, because pandas has one thread and DuckDB one a core: on two cores of an AMD EPYC, in November 2026,
+the Handbook's manner took 15.3 times as long.
 
-Every result is held against ours in the same run, counts exactly and the rest to 1e-9. Only rows with a window that begins or ends at a
-tie, several transactions of a customer or terminal in one second, may differ; {tied:,} rows have one. SQL and Polars let later rows of
-the same instant into a window, which is a look into the future.
+Every result is compared with ours in the same run: counts exactly, all other features to 1e-9. A tie is a
+second in which a customer or terminal has several transactions. Only rows with a window that begins or ends
+at a tie may differ; {tied:,} rows have such a window. SQL and Polars let later rows of the same instant
+into a window, which is a look into the future.
 
 ## More rows, and one giant
 
 {sizes}
 
-The larger table is a world of several maps side by side, so that customers have as many terminals in reach as before. DuckDB keeps to the
-4 GB of `settings.ini` by spilling to disk; the peak is of the whole process, with Python, its libraries and the writer's batches on top. In
-the uneven table one terminal has half of all transactions.
+The larger table is a world of several maps side by side, so that customers have as many terminals in reach
+as before. DuckDB keeps to the 4 GB of `settings.ini` by spilling to disk. The peak is of the whole process,
+which also holds Python, its libraries and the writer's batches. In the uneven table one terminal has half
+of all transactions.
 
 ## XGBoost on more rows than fit
 
-{training_rows:,} rows of {training_columns} numbers, {raw:,.0f} MB as 32-bit floats, from a Parquet file by external memory
-(`ExtMemQuantileDMatrix`), {trees} trees of depth 6: **{training_seconds} s** and **{training_peak} MB** at the peak, with the pages of the
-cache on disk that were in memory.
+{training_rows:,} rows of {training_columns} numbers are {raw:,.0f} MB as 32-bit floats. XGBoost trains
+{trees} trees of depth 6 on them from a Parquet file, by external memory (`ExtMemQuantileDMatrix`):
+**{training_seconds} s** and **{training_peak} MB** at the peak. The peak includes the pages of the cache on
+disk that were in memory.
 
 ## From a row of features to a score
 
 {latency}
 
-One thread; a prepared row, encoded already, from the call to the score. A booster is served by its export to ONNX, with XGBoost's own
-format beside it. `records/latency.json` holds these figures: the judge stage reads them when it names the champion.
+The time is from the call to the score, for a prepared row that is encoded already, on one thread. A booster
+is served by its export to ONNX; XGBoost's own format stands beside it. `records/latency.json` holds these
+figures, and the judge stage reads them when it names the champion.
 
 ## Online
 
@@ -212,14 +218,15 @@ format beside it. `records/latency.json` holds these figures: the judge stage re
 
 {online}
 
-The last {memory_days} days of the world, {store_days} with the store: transactions and labels in the order in which they become known,
-after `warm` has filled the windows. Percentiles are of `add`, from the call to the row of features; with the store, the event is written
-by then.
+The last {memory_days} days of the world, {store_days} with the store, are served after `warm` has filled
+the windows: transactions and labels in the order in which they become known. Percentiles are of `add`, from
+the call to the row of features. With the store, the event is written by then.
 
 {stores}
 
-One event of the project's kind, committed before the next one. All four lose nothing when the process is killed. *FULL* also survives a
-power failure, at the price of waiting for the disk each time. The project's store is SQLite with a write-ahead log and NORMAL.
+Each store commits an event of the project's kind before the next event. All four lose nothing when the
+process is killed. *FULL* also survives a power failure, at the price of waiting for the disk each time. The
+project's store is SQLite with a write-ahead log and NORMAL.
 """
 
 

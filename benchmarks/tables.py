@@ -24,9 +24,9 @@ def write_world(world: dict, path: str) -> int: # rows
 
 
 def make_wide_world(world: World, n_maps: int, path: Path, scratch: Path) -> int: # rows
-    """Simulate a world that is `n_maps` maps wide: so many times the customers and terminals, each with as many in reach as before.
+    """Simulate a world of `n_maps` maps side by side: customers have as many terminals in reach as before.
 
-    Each map is drawn from seeds of its own, in a process of its own, so that memory is needed for a few maps at a time only.
+    Each map is drawn from seeds of its own, in a process of its own, so memory holds a few maps at a time.
     """
     def make_map(number: int) -> None:
         seeds = {name: getattr(world, name) + 1_000_003 * number

@@ -1,4 +1,7 @@
-"""XGBoost on more rows than memory should hold: quantised once, kept on disk, and read back batch by batch for every tree."""
+"""XGBoost on more rows than memory should hold.
+
+The rows are quantised once, kept on disk, and read back batch by batch for every tree.
+"""
 
 from pathlib import Path
 

@@ -18,7 +18,8 @@ def query(prepared: str) -> str:
         columns += [f"count(*) OVER c{days} AS customer_id_count_{days}d",
                     f"avg(amount) OVER c{days} / 100 AS customer_id_amount_mean_{days}d"]
         frames.append(
-            f"c{days} AS (PARTITION BY customer_id ORDER BY t RANGE BETWEEN {days * DAY - 1} PRECEDING AND CURRENT ROW)"
+            f"c{days} AS (PARTITION BY customer_id ORDER BY t "
+            f"RANGE BETWEEN {days * DAY - 1} PRECEDING AND CURRENT ROW)"
         )
     for days in DAYS:
         columns += [f"count(*) OVER t{days} AS terminal_id_count_{days}d_lag7d",

@@ -1,4 +1,4 @@
-"""The same features in pandas, by its rolling windows over groups: one call for all customers, one for all terminals."""
+"""The same features in pandas, by rolling windows over groups: a call for customers, a call for terminals."""
 
 import pandas as pd
 

@@ -31,7 +31,10 @@ PICTURES = ["docs/guide/*.png", "docs/guide/*.svg", "plots/*.png", "benchmarks/*
 
 
 def front_page(root: Path) -> nbformat.NotebookNode:
-    "Run nbs/index.ipynb, so that its figures are those of metrics/ now; the picture of the pipeline is drawn from dvc.yaml."
+    """Run nbs/index.ipynb, so that its figures are those of metrics/ today.
+
+    The picture of the pipeline is drawn from dvc.yaml.
+    """
     notebook = nbformat.read(root / "nbs/index.ipynb", as_version=4)
     here = {"metadata": {"path": str(root)}}
     NotebookClient(

@@ -1,4 +1,7 @@
-"""How Sphinx makes the site from the pages that `build.py` puts together. Nothing here needs a network, when made or when read."""
+"""How Sphinx makes the site from the pages that `build.py` puts together.
+
+No page needs a network, neither when it is made nor when it is read.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`make house`: draw the sub-packages, their modules and what they import, as notebooks and code have it, in docs/guide/house.svg."""
+"""`make house`: draw the sub-packages, their modules and their imports in docs/guide/house.svg."""
 
 import re
 from html import escape
@@ -10,9 +10,11 @@ from mlproj.core.settings import project_root
 from mlproj.pipeline.dependencies import module_imports
 
 PICTURE = "docs/guide/house.svg"
-WIDTH, MARGIN, LANE = 640, 10, 16 # of the picture; around it; on its left, for arrows that pass by a row
-GAP, DOWN = 12, 40 # between boxes of a row; between rows
-HEAD, LINE, COLUMN = 54, 20, 146 # heights of a box's head and of a module's line; width of a column of modules
+WIDTH, MARGIN = 640, 10 # of the picture, around it
+LANE = 16 # width on the left, for arrows that pass by a row
+GAP, DOWN = 12, 40 # between the boxes of a row, between rows
+HEAD, LINE = 54, 20 # heights of a box's head and of a module's line
+COLUMN = 146 # width of a column of modules
 STYLE = """
 svg { background: #fdfdfb }
 rect { fill: #eef2f6; stroke: #7d8b99 }
@@ -32,18 +34,22 @@ path { stroke: #8fb4d6 }
 """
 
 
-def read_modules(root: Path) -> dict[str, list[str]]: # {sub-package: paths of its modules, in the order of the notebooks}
-    "List the modules. One that stands in no sub-package is a box of its own."
+def read_modules(root: Path) -> dict[str, list[str]]: # {sub-package: paths of its modules}
+    "List the modules in the order of their notebooks. A module outside of sub-packages is a box of its own."
     folder, packages = root / "nbs/api", {}
     for notebook in sorted(folder.rglob("*.ipynb")):
         if ".ipynb_checkpoints" not in notebook.parts:
-            parts = [re.sub(r"^\d+_", "", part) for part in notebook.relative_to(folder).with_suffix("").parts]
+            numbered = notebook.relative_to(folder).with_suffix("").parts
+            parts = [re.sub(r"^\d+_", "", part) for part in numbered]
             packages.setdefault(parts[0], []).append(f"mlproj/{'/'.join(parts)}.py")
     return packages
 
 
-def import_graph(root: Path, packages: dict[str, list[str]]) -> nx.DiGraph: # from a sub-package to those that it imports
-    "Read what sub-packages import from each other. Raises `ValueError` where they import each other in a circle."
+def import_graph(
+    root: Path,
+    packages: dict[str, list[str]], # from `read_modules`
+) -> nx.DiGraph: # from a sub-package to the sub-packages that it imports
+    "Read the imports between sub-packages. Raises `ValueError` where they import each other in a circle."
     owner = {module: package for package, modules in packages.items() for module in modules}
     graph = nx.DiGraph()
     graph.add_nodes_from(packages)
@@ -56,7 +62,7 @@ def import_graph(root: Path, packages: dict[str, list[str]]) -> nx.DiGraph: # fr
 
 
 class Box:
-    "A sub-package in the picture: its modules, and where it stands."
+    "A sub-package in the picture: its modules and its place."
 
     def __init__(self, package: str, modules: list[str], imports: list[str], width: float):
         self.package, self.imports, self.width = package, imports, width
@@ -108,7 +114,10 @@ def place_boxes(packages: dict[str, list[str]], graph: nx.DiGraph) -> list[list[
 
 
 def draw_arrows(rows: list[list[Box]], arrows: list[tuple[str, str]]) -> list[str]: # SVG
-    "Draw an arrow from each importing sub-package down to the imported one; the ends are spread over the boxes."
+    """Draw an arrow from each sub-package down to each imported sub-package.
+
+    The ends of the arrows are spread over the boxes.
+    """
     boxes = {box.package: box for row in rows for box in row}
     level = {box.package: number for number, row in enumerate(rows) for box in row}
     lanes, drawn = 0, []
@@ -137,7 +146,10 @@ def spread(box: Box, number: int, total: int) -> float: # x
 
 
 def draw_house(root: Path) -> str: # SVG
-    "Draw the sub-packages. Arrows that follow from others are left out; each box names all that it imports."
+    """Draw the sub-packages.
+
+    Arrows that follow from others are left out; each box names all sub-packages that it imports.
+    """
     packages = read_modules(root)
     graph = import_graph(root, packages)
     rows = place_boxes(packages, graph)
@@ -145,10 +157,12 @@ def draw_house(root: Path) -> str: # SVG
     height = rows[-1][0].y + rows[-1][0].height + MARGIN
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
+            f'width="{WIDTH}" height="{height:g}">',
             "<title>The sub-packages of mlproj, and which imports which</title>",
             f"<style>{STYLE}</style>",
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">',
+            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" '
+            'markerWidth="7" markerHeight="7" orient="auto">',
             '<path class="head" d="M0 0 L8 4 L0 8 z"/></marker></defs>',
             *arrows,
             *(box.draw() for row in rows for box in row),

@@ -1,4 +1,4 @@
-"""Where each file of the project stands in the site, and links that lead there."""
+"""The place of each file of the project in the site, and links that lead there."""
 
 import os
 import posixpath
@@ -21,15 +21,14 @@ PLACES = {
 def page_of(
     path: str, # relative to the project's root
     root: Path,
-) -> str | None: # relative to the site; None for what is not in it
-    "Say where a file stands in the site."
+) -> str | None: # relative to the site; None for a file that has no page
+    "Name the page of a file."
     if path in PLACES:
         return PLACES[path]
-    if path.startswith(("nbs/api/", "nbs/explore/")): # addresses last, numbers may not
+    if path.startswith(("nbs/api/", "nbs/explore/")): # numbers may change, addresses may not
         return "/".join(re.sub(r"^\d+_", "", part) for part in Path(path).parts[1:])
-    if (
-        path.startswith("nbs/pipeline/") and (root / "reports" / Path(path).stem).is_dir()
-    ): # a report for each model
+    report = root / "reports" / Path(path).stem
+    if path.startswith("nbs/pipeline/") and report.is_dir(): # of a report for each model
         return f"pipeline/{Path(path).stem}.md"
     if path.startswith(("nbs/", "docs/")):
         return path.split("/", 1)[1]
@@ -38,10 +37,13 @@ def page_of(
 
 def relink(
     text: str, # Markdown
-    source: str, # the file that it stands in, relative to the project's root
+    source: str, # the file that the text is from, relative to the project's root
     root: Path,
 ) -> str:
-    "Make links between files of the project lead from page to page; those to files that are no pages become plain text."
+    """Let links between files of the project lead from page to page.
+
+    Links to files that are no pages become plain text.
+    """
     here = posixpath.dirname(page_of(source, root)) or "."
 
     def lead(match: re.Match) -> str:

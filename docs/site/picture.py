@@ -1,4 +1,4 @@
-"""The pipeline as a picture: what DVC knows of its stages, drawn as an SVG that needs no script."""
+"""The pipeline as a picture: its stages and their order, drawn as an SVG that needs no script."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ WIDTH, HEIGHT, ACROSS, DOWN = 176, 34, 200, 62 # of a box; from a box to the nex
 
 def stage_graph(
     root: Path,
-) -> nx.DiGraph: # from a stage to those that read what it makes; one node for all models of a stage
-    "Read the pipeline of dvc.yaml, without what follows from the rest."
+) -> nx.DiGraph: # from a stage to the stages that read its outputs; one node for all models of a stage
+    "Read the pipeline of dvc.yaml, without the arrows that follow from others."
     with Repo(str(root)) as repo:
         graph = nx.DiGraph(
             (name(source), name(stage))
@@ -23,10 +23,8 @@ def stage_graph(
 
 
 def in_pipeline(*stages) -> bool:
-    return (
-        all(stage.path_in_repo == "dvc.yaml" for stage in stages)
-        and len({name(stage) for stage in stages}) > 1
-    )
+    names = {name(stage) for stage in stages}
+    return all(stage.path_in_repo == "dvc.yaml" for stage in stages) and len(names) > 1
 
 
 def name(stage) -> str:
@@ -53,8 +51,10 @@ def draw(root: Path) -> str: # SVG, to stand in a page
     edges = "".join(curve(places[one], places[other]) for one, other in sorted(graph.edges))
     boxes = "".join(box(stage, *places[stage], several(root, stage)) for stage in graph)
     return (
-        f'<svg class="pipeline" viewBox="{left} {-HEIGHT / 2 - 4} {width} {height}" role="group" aria-label="The stages of the pipeline">'
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<svg class="pipeline" viewBox="{left} {-HEIGHT / 2 - 4} {width} {height}" role="group" '
+        'aria-label="The stages of the pipeline">'
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" '
+        'markerWidth="7" markerHeight="7" orient="auto">'
         f'<path class="head" d="M0 0 L8 4 L0 8 z"/></marker></defs>{edges}{boxes}</svg>'
     )
 

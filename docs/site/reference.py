@@ -1,4 +1,4 @@
-"""The reference: the notebooks of nbs/api as nbdev's `proc_nbs` reads them, with the code of each function at hand."""
+"""The reference: the notebooks of nbs/api as nbdev's `proc_nbs` reads them, with their code."""
 
 import ast
 import re

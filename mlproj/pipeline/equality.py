@@ -39,7 +39,7 @@ def compare_metrics(
 
 
 def _by_name(value: object) -> object:
-    "Turn lists into dictionaries, so that each value has a name; true and false into words, no number's equal."
+    "Name each value: lists become dictionaries. True and false become words, which equal no number."
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

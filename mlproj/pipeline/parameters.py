@@ -244,8 +244,8 @@ def check_parameters(
 ) -> None:
     """Check all of params.yaml.
 
-    Raises `UserError` for a key that is unknown or absent, for a value of another type, and for a model's name
-    that is more than a plain word.
+    Raises `UserError` for a key that is unknown or absent, for a value of another type, and for a model's
+    name that is more than a plain word.
     """
     _check(parameters, Parameters, "")
     for name in parameters["models"]: # names become names of files, and words of commands
@@ -348,8 +348,8 @@ def compare_names(
     for name in given:
         if name not in defaults:
             raise UserError(
-                f"params.yaml gives {stage} the parameter {name!r}, which nbs/pipeline/{stage}.ipynb does not "
-                f"have; it has: {', '.join(defaults)}"
+                f"params.yaml gives {stage} the parameter {name!r}, "
+                f"which nbs/pipeline/{stage}.ipynb does not have; it has: {', '.join(defaults)}"
             )
     for name in defaults:
         if name not in given:

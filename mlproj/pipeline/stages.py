@@ -52,9 +52,9 @@ def run_stage(
 ) -> Path: # the executed notebook, in reports/
     """Run a stage: execute its notebook with its parameters, and save it in reports/.
 
-    Raises `UserError`, before anything runs, when there is no such stage, when its parameters do not fit, when a
-    package has another version than versions.json names, and when the stage is being run already. Raises
-    `StageFailed` when the notebook stopped.
+    Raises `UserError`, before anything runs, when there is no such stage, when its parameters do not fit,
+    when a package has another version than versions.json names, and when the stage is being run already.
+    Raises `StageFailed` when the notebook stopped.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
     stages = sorted(path.stem for path in source.parent.glob("*.ipynb"))

@@ -25,8 +25,9 @@ from .lineage import changed_inputs, differences, open_pipeline, pipeline_stages
 # %% ../../nbs/api/70_pipeline/65_verification.ipynb #f3563964
 IDENTICAL, EQUAL, DIFFERENT = "identical", "equal in figures", "different"
 NOT_HERE = (
-    "its bytes differ, and no cache or remote here has the committed bytes, so its figures cannot be "
-    "compared: copy .dvc/cache from where the results were made, or name a remote that has them (`dvc remote add`)"
+    "its bytes differ, and no cache or remote here has the committed bytes, "
+    "so its figures cannot be compared: copy .dvc/cache from where the results were made, "
+    "or name a remote that has them (`dvc remote add`)"
 )
 
 
