@@ -156,8 +156,7 @@ def _draw_curves(ax: Axes, model: str, curves: Curves) -> None:
 
 # %% ../../nbs/api/70_pipeline/70_changes.ipynb #9d610762
 PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
+<html lang="en"><head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy"
