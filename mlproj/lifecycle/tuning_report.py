@@ -37,13 +37,13 @@ def limit_savings(
     "Compute what each choice of limits saves with its best threshold."
     first = next(iter(predictions.values())).drop(columns="score")
     columns = [*dict.fromkeys(["transaction_id", card, "is_fraud", "amount"])]
-    known = first.merge(rows[columns], on="transaction_id").dropna(subset="is_fraud")
-    known = known.assign(card=known[card])
+    labelled = first.merge(rows[columns], on="transaction_id").dropna(subset="is_fraud")
+    labelled = labelled.assign(card=labelled[card])
     by_id = {name: table.set_index("transaction_id").score for name, table in predictions.items()}
-    scores = {name: score[known.transaction_id].to_numpy() for name, score in by_id.items()}
-    scores = pd.DataFrame(scores, index=known.index)
-    tables = threshold_tables(known, scores, list(dict.fromkeys(known.fold)), costs.capacity)
-    n_days = known.timestamp.dt.floor("D").nunique()
+    scores = {name: score[labelled.transaction_id].to_numpy() for name, score in by_id.items()}
+    scores = pd.DataFrame(scores, index=labelled.index)
+    tables = threshold_tables(labelled, scores, list(dict.fromkeys(labelled.fold)), costs.capacity)
+    n_days = labelled.timestamp.dt.floor("D").nunique()
     worth = {name: table_savings(table, costs).max() / n_days for name, table in tables.items()}
     return pd.Series(worth, name="net savings a day").rename_axis("limits")
 
