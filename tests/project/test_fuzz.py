@@ -1,8 +1,8 @@
 """Whatever comes from outside gives a valid result or one sentence: no other exception, no hang, no crash.
 
 Each reader has a strategy that makes its input, from nearly right to anything at all, and a function that
-reads the input and checks the result. CI tries some inputs of each. `make long` tries a hundred thousand in all,
-and writes down how many.
+reads the input and checks the result. CI tries some inputs of each reader. `make long` tries a hundred
+thousand in all, and writes down how many.
 """
 
 import gzip
