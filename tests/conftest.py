@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def seconds(item: pytest.Item) -> int:
-    "Say about how long a test takes, by its marker."
+    "Read from its marker about how many seconds a test takes."
     slow = item.get_closest_marker("slow")
     return next(iter(slow.args), 10) if slow else 0
 
@@ -47,7 +47,7 @@ def world() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    "The folder with the published table, where there is one."
+    "The folder with the published table, if MLPROJ_REFERENCE names one."
     folder = os.environ.get("MLPROJ_REFERENCE")
     if not folder:
         pytest.skip(
@@ -58,7 +58,7 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Project:
-    "A small world, its whole pipeline run by DVC and committed. Copied by tests that change it."
+    "A small world, its whole pipeline run by DVC and committed. Tests that change it copy it first."
     return share_project(tmp_path_factory, worker_id, "finished", run_small_world)
 
 

@@ -30,7 +30,7 @@ def sum_up(results: Path) -> dict[str, dict[str, int]]: # {file of tests: passed
 
 
 def record(results: Path, root: Path) -> None:
-    "Replace the entries of the files of tests that ran. Those of files that are gone are dropped."
+    "Replace the entries of the files of tests that ran, and drop the entries of files that are gone."
     path = root / "records/checks.json"
     command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     commit = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()

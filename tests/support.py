@@ -20,11 +20,11 @@ from mlproj.data.simulator import World
 
 ROOT = Path(__file__).parent.parent
 
-# Summer only, and few enough cards for seconds rather than minutes.
+# A summer of few cards, so that a run takes seconds rather than minutes.
 SMALL = World(n_customers=400, n_terminals=300, n_days=80, start="2018-06-20", radius=12)
 MODELS = ["logistic", "tree_depth_2"]
 
-# What a run of the whole pipeline makes.
+# The outputs of a run of the whole pipeline.
 MADE = ("data", "prepared", "features", "models", "predictions", "reports", "spot_check", "metrics", "plots")
 
 LOOKS = {
@@ -34,7 +34,7 @@ LOOKS = {
 
 
 class Project:
-    "A folder with a project in it, and a shell there."
+    "A folder with a project, and a shell in this folder."
 
     def __init__(self, root: Path):
         self.root = root
@@ -97,7 +97,7 @@ def copy_project(source: Path, target: Path) -> Project:
 
 
 def message(done) -> str:
-    "The one sentence on stderr, from `mlproj: ` on."
+    "Read the one sentence on stderr, from `mlproj: ` on."
     assert "Traceback" not in done.stderr + done.stdout
     lines = [line for line in done.stderr.splitlines() if line.startswith("mlproj: ")]
     assert len(lines) == 1, done.stderr
@@ -108,7 +108,7 @@ def share_project(
     tmp_path_factory: pytest.TempPathFactory,
     worker_id: str,
     name: str,
-    make: Callable[[Project], str], # what is printed meanwhile is kept beside the project
+    make: Callable[[Project], str], # its output is kept beside the project
 ) -> Project:
     "Make a project once for all processes of a test run."
     shared = (
@@ -140,8 +140,8 @@ def run_small_world(project: Project) -> str: # what was printed
         params["models"] = {name: params["models"][name] for name in MODELS}
         params["n_draws"] = 50
         params["compare"]["published"] = {}
-        params["features"]["windows"] = params["features"]["windows"][:4] # of every kind
-        params["inputs"]["strongest"] = None # all of them
+        params["features"]["windows"] = params["features"]["windows"][:4] # windows of every kind
+        params["inputs"]["strongest"] = None # all features
         params["top_k"] = 10
         params["explain"]["compared_with"] = MODELS[1]
         params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
@@ -155,7 +155,7 @@ def run_small_world(project: Project) -> str: # what was printed
 
 
 class Visit:
-    "A page that was opened, and what went wrong meanwhile."
+    "An open page, and the errors since it was opened."
 
     def __init__(self, browser, address: str, look: str):
         self.page = browser.new_context(**LOOKS[look]).new_page()

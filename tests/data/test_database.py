@@ -25,7 +25,7 @@ ENCODED = "s3cret%2F%40%3Aword"
 
 
 def find_postgres() -> Path | None:
-    "The folder of PostgreSQL's programs, the newest where there are several."
+    "Find the folder of PostgreSQL's programs; of several, the newest."
     on_path = shutil.which("initdb")
     found = sorted(
         glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: float(Path(path).parts[-3])
@@ -34,7 +34,7 @@ def find_postgres() -> Path | None:
     return Path(program).resolve().parent if program else None
 
 
-def server_user() -> dict: # how to run the server: it refuses to be root
+def server_user() -> dict: # options for a process of the server, which refuses to run as root
     if os.geteuid():
         return {}
     names = {user.pw_name: user for user in pwd.getpwall()}
@@ -133,7 +133,7 @@ QUERY = (
 
 
 def describe(params: dict) -> None:
-    "What params.yaml says of the table."
+    "Describe the table in params.yaml."
     columns = {
         "transaction_id": "number",
         "timestamp": "made_at",
@@ -146,7 +146,7 @@ def describe(params: dict) -> None:
 
 
 def assert_prepared(project: Project, rows: pd.DataFrame, version: str) -> None:
-    "The prepared transactions must be the table's rows, and tied to a version."
+    "Check that the prepared transactions are the rows of the table, and name their version."
     path = project.root / "prepared/transactions.parquet"
     found = pd.read_parquet(path)
     for name in ("transaction_id", "timestamp", "customer_id", "amount", "is_fraud"):
@@ -156,7 +156,7 @@ def assert_prepared(project: Project, rows: pd.DataFrame, version: str) -> None:
 
 
 def message(done) -> str:
-    "The one sentence on stderr, which has no password."
+    "Read the one sentence on stderr, and check that it holds no password."
     shown = done.stderr + done.stdout
     assert "Traceback" not in shown and PASSWORD not in shown and ENCODED not in shown
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("mlproj: ")]
@@ -206,7 +206,7 @@ def test_prepare_reads_a_query_and_names_the_rows_that_came(project, database):
 
 
 def shown_version(project: Project) -> str:
-    "The prepared file's data version, which the report must show."
+    "Read the data version of the prepared file, and check that the report shows it."
     version = read_lineage(project.root / "prepared/transactions.parquet")["data_version"]
     assert version in (project.root / "reports/prepare.ipynb").read_text()
     return version

@@ -11,7 +11,7 @@ from mlproj.data.simulator import World, simulate
 
 COLUMNS = ["timestamp", "customer_id", "terminal_id", "amount", "is_fraud", "scenario"]
 
-# Of the published table's sorted columns (as int64, times in microseconds), and of its sorted rows.
+# Digests of the published table's sorted columns (as int64, times in microseconds), and of its sorted rows.
 DIGESTS = {
     "timestamp": "34aa5f96fba60168",
     "customer_id": "3c941126feb7d8e0",

@@ -38,7 +38,7 @@ CARD, METRIC = "customer_id", "average_precision"
 
 
 class Pipeline:
-    "Features and a recipe of params.yaml on a small world, whose parts a test may replace by ones that leak."
+    "Features and a recipe of params.yaml on a small world; a test may replace a part by one that leaks."
 
     def __init__(self):
         world = replace(SMALL, n_terminals=800, radius=8, terminals_per_day=1, customers_per_day=1, n_days=62)
@@ -84,7 +84,7 @@ class Pipeline:
         return time_travel_alarm(self.transactions, latest, self.cut, features)
 
     def trained(self, chosen: list[pd.Series]) -> list[dict]:
-        "Count training rows as the backtest does, of rows that somebody else chose."
+        "Count the training rows that a test chose, as the backtest counts its own."
         tested = [
             self.rows.merge(self.predictions.loc[self.predictions.fold == fold.name, ["transaction_id"]])
             for fold in self.folds
@@ -95,7 +95,7 @@ class Pipeline:
         ]
 
     def with_the_answer(self) -> tuple[pd.DataFrame, list[str]]: # rows, and the names of inputs
-        "Leaks: the label, with some noise, under another name."
+        "A leak: the label, with some noise, under another name."
         noise = np.random.default_rng(0).normal(scale=0.3, size=len(self.rows))
         return self.rows.assign(dispute=noise - self.rows.is_fraud), [*self.inputs, "dispute"]
 
@@ -173,7 +173,7 @@ def test_one_tested_row_in_training(honest):
 
 
 def usual_amount(transactions: pd.DataFrame) -> pd.DataFrame:
-    "Leaks: the mean of all that a customer ever spends."
+    "A leak: the mean of all amounts that a customer ever spends."
     means = transactions.groupby(CARD).amount.transform("mean")
     return transactions[["transaction_id"]].assign(usual=means.astype("float64"))
 
@@ -227,7 +227,7 @@ leaky.train_rows = until_test
 
 @pytest.mark.slow
 def test_a_backtest_that_trains_on_what_waits_for_its_label(project):
-    "The leak is planted in the stage that trains, and found by the one that audits."
+    "The leak is planted in the stage backtest, and the stage audit finds it."
     path = project.root / "nbs/pipeline/backtest.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(3, nbformat.v4.new_code_cell(LEAK))

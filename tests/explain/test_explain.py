@@ -57,7 +57,7 @@ RECIPE = {
 
 
 def anonymous(n_rows: int = 2_000) -> pd.DataFrame:
-    "Transactions of nobody: two numbers, one with gaps, and merchants whose names were chosen with care."
+    "Transactions without cards: two numbers, one with gaps, and merchants with hostile names."
     draw = np.random.default_rng(4)
     rows = pd.DataFrame({"transaction_id": np.arange(n_rows), "amount": draw.gamma(2, 30, n_rows).round(2)})
     rows["merchant"] = draw.choice(np.array(HOSTILE, dtype=object), n_rows)
@@ -75,7 +75,7 @@ def fitted(rows: pd.DataFrame, **more) -> Model:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    "A spot check of hostile text, as its reviewers get it; the labels of the newest rows are not known."
+    "A spot check of hostile text, as reviewers get it; the labels of the newest rows are unknown."
     rows, folder = anonymous(), tmp_path_factory.mktemp("spot_check")
     model = fitted(rows)
     rows = rows.assign(score=model.predict(rows), is_fraud=rows.is_fraud.where(rows.transaction_id < 1_500))
@@ -107,7 +107,7 @@ def test_a_page_shows_text_and_runs_nothing(files):
     page = (files[0] / "transactions.html").read_text(encoding="utf-8")
     assert "<script" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<title>Spot check of &lt;b&gt;</title>" in page
-    assert "&amp;lt;" in page # what was written as &lt; is read as &lt;
+    assert "&amp;lt;" in page # a name with the characters &lt; is shown with these characters
     assert "default-src 'none'" in page
     assert "http://" not in page and "https://" not in page and "src=" not in page
 

@@ -18,7 +18,7 @@ from support import ROOT
 
 DAY = 86_400_000_000  # microseconds
 
-# Of the sorted columns, as float64.
+# Digests of the sorted columns, as float64.
 DIGESTS = {
     "amount": "ed8348d9fa2a0bf3",
     "is_weekend": "1dd8400a9ddab908",
@@ -40,7 +40,7 @@ DIGESTS = {
 
 @pytest.fixture(scope="module")
 def features(world, tmp_path_factory) -> pd.DataFrame:
-    "The published world's features: of params.yaml's definition, the Handbook's."
+    "The Handbook's features of the published world, by the definition of params.yaml."
     prepared = tmp_path_factory.mktemp("prepared") / "transactions.parquet"
     table = world["transactions"].drop(columns="scenario")
     table["label_time"] = table.timestamp + pd.Timedelta(days=7)
@@ -110,7 +110,7 @@ TRANSACTION = st.tuples(
 
 
 def plainly(rows: list[dict], lag: int, days: int) -> list[tuple]:
-    "Count, mean amount and fraud rate of each transaction's window, by comparing it with every other."
+    "Compute count, mean amount and fraud rate of each window by comparing all pairs of transactions."
     values = []
     for now in rows:
         mine = [row for row in rows if row["entity"] == now["entity"]]

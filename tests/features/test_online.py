@@ -19,12 +19,12 @@ HOUR = 3_600_000_000  # microseconds
 
 
 def definition() -> Definition:
-    "That of params.yaml."
+    "Read the definition of params.yaml."
     return parse_definition(**read_parameters(ROOT)["features"])
 
 
 def transaction(number: int) -> dict:
-    "One of a stream of transactions, an hour apart, of five customers at three terminals."
+    "Make a transaction of a stream: an hour apart, five customers, three terminals."
     return {
         "transaction_id": number, "timestamp": number * HOUR, "amount": number * 37 % 10_000,
         "customer_id": number * 7 % 5, "terminal_id": number * 11 % 3,
@@ -40,7 +40,7 @@ def serve(online: OnlineFeatures, number: int) -> list:
 
 
 def endless(store: str) -> None:
-    "Serve until killed; says what was acknowledged."
+    "Serve until the process is killed, and read which rows it acknowledged."
     online, number = OnlineFeatures(definition(), store=store), 0
     while True:
         print(json.dumps([number, serve(online, number)]), flush=True)
@@ -62,13 +62,13 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path, seed):
             if len(acknowledged) == killed_after:
                 os.kill(process.pid, signal.SIGKILL)
                 break
-        # What was written before the kill and not yet read was acknowledged too; half a line was not.
+        # A whole line that was written before the kill counts as acknowledged; half a line does not.
         acknowledged += [json.loads(line) for line in process.stdout if line.endswith("\n")]
     assert process.returncode == -signal.SIGKILL
 
     again, never_killed = OnlineFeatures(definition(), store=store), OnlineFeatures(definition())
     stored = max(again.history.served) + 1
-    assert len(acknowledged) <= stored <= len(acknowledged) + 1 # the last may have been written and not said
+    assert len(acknowledged) <= stored <= len(acknowledged) + 1 # the last row may not be acknowledged yet
     expected = [serve(never_killed, number) for number in range(stored)]
     assert acknowledged == [[number, row] for number, row in enumerate(expected[:len(acknowledged)])]
     for number in range(stored, stored + 200):
@@ -84,7 +84,7 @@ def test_the_second_of_two_at_one_instant_is_still_there_when_the_first_has_left
     online, month = OnlineFeatures(definition()), 30 * 24 * HOUR
     for number, hours in enumerate([0, 0, month // HOUR]):
         row = online.add(transaction(0) | {"transaction_id": number, "timestamp": hours * HOUR})
-    assert row["customer_id_count_30d"] == 2  # itself, and the one of rank 2: the window ends by rank
+    assert row["customer_id_count_30d"] == 2  # the row itself, and the row of rank 2: the window ends by rank
 
 
 def test_the_state_holds_no_more_than_its_windows(tmp_path):
@@ -101,7 +101,7 @@ def test_the_state_holds_no_more_than_its_windows(tmp_path):
     ]
     assert max(held) <= hours
     stored = sum(1 for _ in online.history.store.events())
-    assert stored <= 2 * hours + 256 # a transaction and a label each, and what is deleted a little later
+    assert stored <= 2 * hours + 256 # a transaction and a label for each, and rows to delete
     online.add(transaction(10 * hours))
     assert len(online.history.served) == len(online.history.recent) == 1
     sets = online.history.state.sets
@@ -126,7 +126,7 @@ def test_a_disk_that_cannot_be_written_is_said_and_loses_nothing(tmp_path):
 
 
 def serve_all(last: int) -> list:
-    "The features of a transaction when all before it were served."
+    "Compute the features of a transaction after all transactions before it."
     online = OnlineFeatures(definition())
     return [serve(online, number) for number in range(last + 1)][-1]
 

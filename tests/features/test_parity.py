@@ -27,7 +27,7 @@ START = 1_522_540_800_000_000  # 2018-04-01, microseconds since 1970
 
 
 def items(*kinds: str | None) -> list[dict]:
-    "All aggregates over columns of these kinds."
+    "List all aggregates over columns of these kinds."
     columns = {
         None: [None],
         "whole numbers": ["amount", "points"],
@@ -56,12 +56,12 @@ EVERYTHING = parse_definition(
 )
 
 N_HISTORIES = (
-    8 # side by side in one table, each with customers and terminals of its own: one query for all of them
+    8 # in one table, each with customers and terminals of its own, so that one query computes all
 )
 
 
 def attributes() -> dict[str, pa.Table]:
-    "Attributes that change, are unknown for a while, or are missing altogether."
+    "Draw attributes that change, are unknown for a while, or are missing altogether."
     homes, places = [], []
     for history in range(N_HISTORIES):
         homes += [
@@ -83,8 +83,8 @@ def attributes() -> dict[str, pa.Table]:
 ATTRIBUTES = attributes()
 CHOICES = {
     "step": [0, 0, 1, DAY // 4, DAY // 2, DAY - 1, DAY, DAY + 1, 2 * DAY, 3 * DAY, 7 * DAY],
-    "behind": [0, 0, 0, 1, DAY // 2, 2 * DAY],  # how long ago it was made when it arrives
-    "customer_id": [0, 0, 0, 0, 1, 2],  # one with most of the transactions
+    "behind": [0, 0, 0, 1, DAY // 2, 2 * DAY],  # how long before its arrival the transaction was made
+    "customer_id": [0, 0, 0, 0, 1, 2],  # customer 0 has most of the transactions
     "terminal_id": ["a", "a", "b", "c"],
     "amount": [0, 1, 99, 1234, 99_999, 7_654_321, LARGEST - 1, LARGEST],
     "points": [None, -LARGEST, LARGEST, -3, 0, 1, 2],
@@ -182,7 +182,7 @@ def save(table: pa.Table, path: Path) -> Path:
 
 
 def assert_equal(one: list[dict], other: list[dict]) -> None:
-    "Every value of every transaction, to the last bit."
+    "Compare every value of every transaction, to the last bit."
     assert len(one) == len(other)
     for left, right in zip(one, other, strict=True):
         for name, value in left.items():

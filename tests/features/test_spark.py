@@ -102,7 +102,7 @@ def test_histories_on_a_cluster_equal_those_here(cluster, tmp_path, monkeypatch,
 
 
 def test_the_stage_writes_the_same_file_on_a_cluster(cluster, project):
-    "For the small world's windows: what a cluster does with every other kind, the histories above tell."
+    "The cluster computes the windows of the small world; test_parity.py compares all other kinds on Spark."
     path = project.root / "features" / "features.parquet"
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     path.unlink()

@@ -31,7 +31,7 @@ root = Path.cwd()
 given = read_parameters(root)
 section = given["tune"] | {"stopping": {"days": 7, "patience": 5, "most_trees": 20}}
 folds = make_folds(given["folds"] | {"n_validation_folds": 1}, given["label_delay_days"]).validation
-recipe = read_parameters(Path(sys.argv[2]))["models"]["xgboost"] # the small world has none of it
+recipe = read_parameters(Path(sys.argv[2]))["models"]["xgboost"] # the small world has no model xgboost
 search = describe_search(root, section, recipe, given["inputs"], folds, given["card"])
 (fold,) = search.folds
 files = root / "prepared/transactions.parquet", root / "features/features.parquet"
@@ -42,7 +42,7 @@ for trial in tune(search, rows, 4, Path(sys.argv[1])).trials:
 
 
 def start(command: list, root: Path, **settings: str) -> subprocess.Popen:
-    "Start a command in a group of processes of its own, as a shell does."
+    "Start a command in its own group of processes, as a shell does."
     environment = (
         os.environ
         | settings
@@ -56,7 +56,7 @@ def count_trials(store: Path) -> int:
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
             return database.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()[0]
-    except sqlite3.OperationalError: # not made yet
+    except sqlite3.OperationalError: # the table is not made yet
         return 0
 
 
@@ -85,7 +85,7 @@ def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
 
 
 def search_of(root: Path) -> Search:
-    "The search that params.yaml describes."
+    "Read the search that params.yaml describes."
     given = read_parameters(root)
     folds = make_folds(given["folds"], given["label_delay_days"]).validation
     recipe = given["models"][given["tune"]["model"]]
@@ -98,7 +98,7 @@ def add_xgboost(params: dict) -> None:
 
 
 def write_result(project: Project, difference: float = 0.01) -> None:
-    "Leave a result of today's search."
+    "Write a result of the current search."
     key = search_of(project.root).key
     best = {"average_precision": 0.7, "parameters": {"max_depth": 7, "learning_rate": 0.0512, "gamma": 1.5}}
     present = {"average_precision": best["average_precision"] - difference}
@@ -196,7 +196,7 @@ def test_the_pipeline_of_its_own(project):
         params["folds"].update(n_validation_folds=1)
         stopping = {"days": 7, "patience": 5, "most_trees": 20}
         windows = read_parameters(ROOT)["features"]["windows"]
-        params["features"]["windows"] = windows # its monotone constraints name some of them
+        params["features"]["windows"] = windows # its monotone constraints name some of these features
         params["tune"].update(n_trials=10, stopping=stopping, fraud_weights=[5], histories=[14], n_draws=5)
 
     project.params(shrink)

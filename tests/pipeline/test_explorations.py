@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 
 
 def test_explorations_are_those_of_the_results(tmp_path):
-    "In a clone with the outputs that dvc.lock names; the pipeline must have run."
+    "The test runs in a clone with the outputs that dvc.lock names; the pipeline must have run."
     project = Project(tmp_path / "clone")
     project.root.mkdir()
     project.run(
@@ -44,7 +44,7 @@ def test_an_exploration_runs_on_another_world(project, name):
 
 
 def test_an_exploration_with_a_world_of_its_own_leaves_what_is_committed(project):
-    shutil.copy(ROOT / "params.yaml", project.root)  # the world is the notebook's own, the parameters are not
+    shutil.copy(ROOT / "params.yaml", project.root)  # the notebook's world is its own, its parameters are not
     project.run("git commit --quiet --all --message 'parameters as committed'")
     path = project.root / "nbs/explore/90_own_data.ipynb"
     committed = path.read_bytes()

@@ -43,7 +43,7 @@ def commit(project: Project) -> None:
 
 
 def use_this_environment(project: Project) -> None:
-    "Let `make` take the environment of these tests, where it would make one of its own from the lock."
+    "Let `make` use the environment of these tests, instead of making one from the lock."
     path = project.root / "Makefile"
     rule, recipe = re.search(r"^(\$\(READY\):.*\n)((?:\t.*\n)+)", path.read_text(), re.MULTILINE).groups()
     path.write_text(path.read_text().replace(rule + recipe, f"{rule}\t@ln -sfn {sys.prefix} .venv\n"))
@@ -58,7 +58,7 @@ def plant_a_random_cell(project: Project, stage: str) -> None:
 
 
 def write_anew(path: Path) -> None:
-    "Write metrics in other bytes."
+    "Write the same metrics with other bytes."
     path.write_text(json.dumps(json.loads(path.read_text())))
 
 
@@ -79,7 +79,7 @@ def test_other_bytes_with_the_same_figures_are_equal(project):
 
 
 def test_what_cannot_be_compared_is_different(project):
-    shutil.rmtree(project.root / ".dvc/cache") # as where the results are made anew and nowhere else, in CI
+    shutil.rmtree(project.root / ".dvc/cache") # as in CI, which has no cache
     write_anew(project.root / "metrics/model_card.json")
     assert project.here("mlproj verify", fails=True).exit_code == 3 # git has metrics
     path = project.root / "reports/score.ipynb"
@@ -257,8 +257,8 @@ def test_a_random_cell_is_found(project):
 
 def another_version(
     project: Project, folder: Path
-) -> tuple[str, str]: # the version on record, and what gives commands the other one
-    "Make a package of which Python finds version 2.0 before that which is installed."
+) -> tuple[str, str]: # the version on record; environment variables for the other version
+    "Make version 2.0 of a package, which Python finds before the installed version."
     (folder / "jinja2-2.0.dist-info").mkdir()
     (folder / "jinja2-2.0.dist-info/METADATA").write_text(
         "Metadata-Version: 2.1\nName: jinja2\nVersion: 2.0\n"
@@ -329,12 +329,12 @@ def test_runs_are_shown_side_by_side(tmp_path):
 
 
 def processes_in(folder: Path) -> list[str]: # process ids
-    "Find the processes that work in a folder, one that was removed included."
+    "Find the processes that work in a folder, also in a folder that was removed."
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             found += [process.name] if os.readlink(process / "cwd").startswith(str(folder)) else []
-        except OSError: # it has ended, or is another's
+        except OSError: # the process has ended, or belongs to another user
             pass
     return found
 
@@ -360,7 +360,7 @@ def test_an_interruption_leaves_nothing_behind(project, sign):
     command.send_signal(sign)
     assert command.wait(180) != 0
     assert not list(project.root.glob(".verify-*"))
-    while left := processes_in(project.root): # a kernel looks every second whether its parent is there
+    while left := processes_in(project.root): # a kernel looks every second for its parent
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
     assert not list(project.root.glob(".verify-*"))
@@ -465,7 +465,7 @@ def test_another_user_gets_identical_results(every_kind):
     # The interpreter may lie in root's home.
     may_read = "--inh-caps +dac_read_search --ambient-caps +dac_read_search"
     nobody = f"setpriv --reuid 65534 --regid 65534 --clear-groups {may_read}"
-    with tempfile.TemporaryDirectory() as folder: # not in the folder of the tests, which is root's alone
+    with tempfile.TemporaryDirectory() as folder: # only root can read the folder of the tests
         os.chmod(folder, 0o755)
         make = f"HOME={folder} {nobody} make --silent repro"
         theirs = f"chown -R 65534:65534 {folder} && {make} && chown -R 0:0 {folder}"
@@ -474,7 +474,7 @@ def test_another_user_gets_identical_results(every_kind):
 
 @pytest.mark.long
 def test_a_clone_with_another_version_of_a_package_is_different(project, tmp_path):
-    "As where a commit changed the lock, and not versions.json."
+    "A commit has changed the lock, and not versions.json."
     version, there = another_version(project, tmp_path)
     use_this_environment(project)
     said = project.run(f"export {there}; make --silent verify", fails=True).stdout

@@ -64,7 +64,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 @cache
 def sources() -> dict[str, str]: # name → code, of files and of notebooks' cells
-    "All Python code of the project but this file's."
+    "Read all Python code of the project but this file."
     found = {
         path.relative_to(ROOT).as_posix(): path.read_text()
         for path in tracked("*.py")
@@ -97,7 +97,7 @@ def test_no_cell_of_the_spot_check_is_a_formula(tmp_path):
     cells = pd.read_csv(tmp_path / "transactions.csv", dtype=str, keep_default_na=False)
     texts = cells.drop(columns=["transaction_id", "amount", "score"])
     assert not texts.map(lambda cell: cell.startswith(tuple("=+-@\t\r\n＝"))).any(axis=None)
-    assert (cells.amount == "-1.5").all() # a number stays one
+    assert (cells.amount == "-1.5").all() # a number stays a number
     assert read_csv(tmp_path / "transactions.csv").merchant.tolist() == chosen.merchant.tolist()
 
 
@@ -108,7 +108,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 @given(st.lists(ANY_TEXT | st.sampled_from(HOSTILE)))
 def test_texts_of_a_csv_come_back_as_they_were(tmp_path_factory, texts):
     path = tmp_path_factory.getbasetemp() / "texts.csv"
-    texts = [f"{text} shop" for text in texts] # for pandas reads a number, or nothing, in some
+    texts = [f"{text} shop" for text in texts] # pandas would read some texts as a number or a missing value
     write_csv(pd.DataFrame({"merchant": texts}, dtype="str"), path)
     assert read_csv(path).merchant.tolist() == texts
     assert not pd.read_csv(path).merchant.str.match("[=+@\t\r\n-]").any()
@@ -136,7 +136,7 @@ def test_no_page_obeys_a_name(tmp_path):
 
 
 def test_nothing_that_makes_html_leaves_it_unescaped():
-    allowed = {"docs/site/mathml.py", "docs/site/picture.py"} # of formulas and of dvc.yaml, which are ours
+    allowed = {"docs/site/mathml.py", "docs/site/picture.py"} # they read the project's own files
     for name, source in sources().items():
         if name not in allowed and not name.startswith("tests/"):
             assert not re.search(
@@ -144,11 +144,11 @@ def test_nothing_that_makes_html_leaves_it_unescaped():
             ), name
 
 
-# Names that lead elsewhere.
+# Names that lead to another place.
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    "A project's folder with nothing made in it, and a file outside that must not be reached."
+    "A project without results, and a file outside of its folder that no command may reach."
     root = tmp_path / "project"
     for name in ("nbs/pipeline/train.ipynb", "nbs/explore/10_brief.ipynb", "settings.ini", "params.yaml"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ def add_model(project: Project, name: str) -> None:
 
 @pytest.mark.slow
 def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
-    "DVC clears the outputs of a stage before it runs, and hands its command to a shell."
+    "DVC removes the outputs of a stage before the stage runs, and hands the command to a shell."
     kept = [project.root / "notes/x.txt", project.root.parent / "outside/x.txt"]
     for path in kept:
         path.parent.mkdir()
@@ -212,7 +212,7 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
             said = project.run(command, fails=True).stderr
             # DVC refuses some of these names itself.
             assert f"models in params.yaml has the name {name!r}" in said or "is specified in" in said
-        if alone: # what SECURITY.md promises of a stage that is run by itself
+        if alone: # SECURITY.md says what happens when a stage runs alone
             project.run(f"dvc repro --single-item 'train@{name}'", fails=True)
         assert all(path.exists() for path in kept) and not (project.root / "pwned").exists()
         (project.root / "params.yaml").write_bytes(params)
@@ -241,7 +241,7 @@ def run_in(folder: Path, commands: str) -> None:
     7,
 ], ids=str)
 def test_what_dvc_lists_stays_in_its_folder(folder, listed):
-    "A list that came from a remote, with files that are there."
+    "Write a remote's list of files, with files that exist."
     outside = folder.parent / "x.csv"
     outside.write_text("mine")
     run_in(folder, "git init --quiet && dvc init --quiet")
@@ -260,7 +260,7 @@ def test_what_dvc_lists_stays_in_its_folder(folder, listed):
 
 
 def test_a_list_that_names_other_files_than_its_version_is_not_put_in_place(folder):
-    "Well formed, but not as DVC writes it: so the folder has another version."
+    "The list is well formed, but DVC would write it in another way, so the folder has another version."
     run_in(folder, "git init --quiet && dvc init --quiet && touch a.csv")
     add_files(folder, [folder / "a.csv"])
     cache, version = folder / ".dvc/cache/files/md5", read_record(folder).version
@@ -320,7 +320,7 @@ def test_no_tag_of_yaml_runs_anything(folder):
 
 
 def test_no_alias_fills_the_memory(project):
-    "DVC would write all of them out: ten lists of ten lists, eight deep."
+    "DVC would write out all aliases: ten lists of ten lists, eight deep."
     bomb = "\n".join(
         ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))]
     )
@@ -335,7 +335,7 @@ def test_every_reader_of_yaml_is_a_safe_one():
         for call in [node for node in ast.walk(ast.parse(_plain(source))) if isinstance(node, ast.Call)]:
             if isinstance(call.func, ast.Name) and call.func.id == "YAML":
                 kinds = [ast.literal_eval(key.value) for key in call.keywords if key.arg == "typ"]
-                assert kinds in (["safe"], []), name # without one it keeps comments, and tags as plain data
+                assert kinds in (["safe"], []), name # ruamel's default keeps tags as plain data
         # The loaders of PyYAML may obey tags.
         assert not re.search(r"^\s*(import yaml|from yaml import)", source, re.MULTILINE), name
 
@@ -350,7 +350,7 @@ def test_a_file_that_unfolds_without_end_takes_no_memory(folder):
             file.write(b"0" * 2**20)
     tracemalloc.start()
     with pytest.raises(UserError, match="bomb.csv.gz unfolds to more than 200 times its size"):
-        read_file(None, folder / "bomb.csv.gz") # before the engine sees it
+        read_file(None, folder / "bomb.csv.gz") # refused before the engine sees the file
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 20 * 2**20
@@ -360,7 +360,7 @@ def test_a_file_that_unfolds_without_end_takes_no_memory(folder):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
-    "A folder of models, one of each kind of file."
+    "A folder of models, with one model for each kind of file."
     draw, folder = np.random.default_rng(0), tmp_path_factory.mktemp("models")
     rows = pd.DataFrame({"amount": draw.gamma(2, 30, 500), "hour": draw.integers(0, 24, 500)})
     rows["is_fraud"] = (rows.amount > 100).astype("int8")
@@ -374,7 +374,7 @@ def models(tmp_path_factory) -> Path:
 
 
 def corrupt(content: bytes, draw: np.random.Generator) -> bytes:
-    "Flip a bit, cut, put in other content, or take another content altogether."
+    "Flip a bit, cut the file, insert other content, or replace all content."
     at = int(draw.integers(len(content)))
     flipped = bytearray(content)
     flipped[at] ^= 1 << int(draw.integers(8))
@@ -406,7 +406,7 @@ def test_500_corrupted_models_are_refused(models):
 
 
 def test_a_model_whose_hashes_were_made_anew_leads_nowhere(models, tmp_path):
-    "The hashes beside a file do not say who wrote it; what it names is still not followed."
+    "The hashes beside a file do not say who wrote it; paths that the file names are still not followed."
     for change in (
         {"file": "../../../etc/passwd"},
         {"file": "model.pkl"},
@@ -455,7 +455,7 @@ def test_no_code_reads_or_writes_pickles():
 
 
 def is_pickle(content: bytes) -> bool:
-    "Whether content begins as a pickle does, or is a zip file with one in it."
+    "Whether content begins like a pickle, or is a zip file that holds a pickle."
     return bool(re.match(rb"\x80[\x02-\x05]", content)) or (content.startswith(b"PK") and b".pkl" in content)
 
 

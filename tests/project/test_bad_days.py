@@ -32,7 +32,7 @@ TRAINED = [*(f"train@{name}" for name in MODELS), f"backtest@{MODELS[0]}"]
 
 
 class Day:
-    "A project on a bad day: what it had made before, and what of it is lost afterwards."
+    "A project on a bad day: its results before the mishap, and the results that are lost afterwards."
 
     def __init__(self, project: Project):
         self.root, self.run = project.root, project.run
@@ -53,7 +53,7 @@ class Day:
         if stopped:
             self.run(f"dvc repro --single-item --force {stopped[1]}")
         self.run("dvc repro")
-        self.run("git diff --exit-code HEAD") # dvc.lock too: each hash is that of the commit
+        self.run("git diff --exit-code HEAD") # also dvc.lock, whose hashes are then those of the commit
         lost |= self.lost()
         row = {
             "where": where,
@@ -77,7 +77,7 @@ def made(project: Project) -> dict[str, str]: # {folder: hash}
 
 
 def leftovers(root: Path) -> list[str]:
-    "Files and folders that a command keeps only while it works."
+    "Find the files and folders that a command keeps only while it works."
     half_written = [
         path for name in MADE for path in (root / name).glob("**/.*") if path.suffix[1:].isdecimal()
     ]
@@ -86,7 +86,7 @@ def leftovers(root: Path) -> list[str]:
 
 
 def compare_row(what: str, row: dict[str, str]) -> None:
-    "Compare a row with the committed one, or write it."
+    "Compare a row with the committed row, or write it."
     with FileLock(Path(tempfile.gettempdir()) / "mlproj-bad-days.lock"):
         rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
         if os.environ.get("MLPROJ_RECORD"):
@@ -98,13 +98,13 @@ def compare_row(what: str, row: dict[str, str]) -> None:
 
 
 def shells_word(status: int) -> str:
-    "What a shell prints of a process that a signal ended."
+    "Write what a shell prints when a signal has ended a process."
     assert status < 0, f"it ended by itself, with {status}"
     return signal.strsignal(-status)
 
 
 def sentences(done: subprocess.CompletedProcess) -> str:
-    "What a user sees of a mishap, without what differs from run to run."
+    "Reduce what a user sees of a mishap to the parts that are the same in each run."
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     begin = ("mlproj: ", "The last good outputs", "The data and outputs", "ERROR: ")
     lines = [line for line in done.stderr.splitlines() if line.startswith(begin)]
@@ -123,7 +123,7 @@ def day(project) -> Day:
 # Killed
 
 def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
-    "Between two groups of rows of a table that replaces an older one."
+    "The kill comes between two groups of rows of a table that replaces an older table."
     script = """if True:
         import os, signal, sys
         import pyarrow as pa
@@ -149,7 +149,7 @@ def test_a_file_is_whole_when_its_writer_is_killed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
-# Kills DVC, the shell that some systems put between, the stage's command and its kernel, in this order.
+# Kills DVC, the shell that some systems start between, the stage's command and its kernel, in this order.
 KILL = """
 import psutil
 kernel = psutil.Process()
@@ -176,7 +176,7 @@ def test_a_stage_is_killed_between_its_outputs(day, stage):
     nbformat.write(notebook, path)
     command = f"exec dvc repro --single-item --force {stage}"
     done = subprocess.run(command, shell=True, cwd=day.root, capture_output=True, text=True, env=shell())
-    for name in MADE: # whole, or not there
+    for name in MADE: # whole or absent
         assert hash_files(day.root / name).items() <= good[name].items()
     day.run("git checkout --quiet nbs")
     day.run(f"dvc repro --single-item --force {stage}")
@@ -195,7 +195,7 @@ def shell() -> dict[str, str]:
 
 @pytest.fixture
 def temporary(monkeypatch) -> Iterator[Path]:
-    "The system's folder for temporary files; its name is short, for sockets are in there."
+    "The system's folder for temporary files; its name is short, because it holds sockets."
     with tempfile.TemporaryDirectory(prefix="bad-") as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
@@ -222,7 +222,7 @@ def begun(day, temporary) -> Iterator[list[psutil.Process]]:
 def kernels_of(process: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess): # it has ended since
+        with suppress(psutil.NoSuchProcess): # the process has ended meanwhile
             found += [child] * ("ipykernel_launcher" in child.cmdline())
     return found
 
@@ -317,7 +317,7 @@ def begin_data(day: Day, n: int, how: signal.Signals, arguments: str) -> subproc
 
 def kill_data_before(
     day: Day, n: int, arguments: str
-) -> str: # what the user sees; nothing where it did not come so far
+) -> str: # what the user sees; empty if the command was not killed
     status = begin_data(day, n, signal.SIGKILL, arguments).wait()
     return shells_word(status) if status else ""
 
@@ -344,7 +344,7 @@ def test_data_is_killed_while_it_is_replaced(day):
     (day.root / "mine.csv").write_text(LINES)
     killed = kill_data_before(day, 2, "add mine.csv")
     assert not (day.root / "data").exists()
-    day.run("rm -rf .dvc/cache && mkdir .dvc/cache") # so that what was moved away is the only copy
+    day.run("rm -rf .dvc/cache && mkdir .dvc/cache") # the folder that was moved away is now the only copy
     seen = add_again(day)
     assert (day.root / "data/transactions/mine.csv").read_text() == LINES
     (day.root / "data/transactions/mine.csv").unlink()
@@ -355,7 +355,7 @@ def test_data_is_killed_while_it_is_replaced(day):
 
 @pytest.mark.slow
 def test_two_commands_change_the_data_at_once(day):
-    "The first waits where data/ has been moved away, before the new version has its name."
+    "The first command waits: data/ has been moved away, and the new version has no name yet."
     (day.root / "mine.csv").write_text(LINES)
     (day.root / "other.csv").write_text(LINES)
     first = begin_data(day, 2, signal.SIGSTOP, "add mine.csv")
@@ -385,7 +385,7 @@ def test_data_is_killed_at_every_step(finished, tmp_path, arguments):
             add_again(day)
             assert read_record(day.root).version == hash_folder(day.root / "data")
             assert (day.root / "data/transactions/mine.csv").read_text() == LINES
-        day.run("mlproj data") # for what a command that refused has left
+        day.run("mlproj data") # removes the files that the refused command has left
         assert leftovers(day.root) == []
         day.withdraw()
         if not arguments:
@@ -402,7 +402,7 @@ def test_data_is_killed_at_every_step(finished, tmp_path, arguments):
 
 @contextmanager
 def mounted(*arguments: str, on: Path) -> Iterator[None]:
-    "Mount something for a while, where that is allowed."
+    "Mount a file system for a while, or skip the test where mounting is not allowed."
     on.mkdir(exist_ok=True)
     done = subprocess.run(["mount", *arguments, str(on)], capture_output=True, text=True)
     if done.returncode:
@@ -426,9 +426,9 @@ def small_disk(tmp_path) -> Iterator[Path]:
         yield tmp_path / "disk"
 
 
-def fill(folder: Path, name: str = "filler") -> Path: # a file that takes all that is free
+def fill(folder: Path, name: str = "filler") -> Path: # a file that fills all free space
     path = folder / name
-    with open(path, "wb", buffering=0) as file: # what a buffer holds would be written again on closing
+    with open(path, "wb", buffering=0) as file: # closing would write a buffer again
         try:
             while True:
                 file.write(bytes(2**20))
@@ -445,7 +445,7 @@ def test_a_full_disk(finished, small_disk):
     stage, added = day.run("mlproj run features", fails=True), day.run("mlproj data add mine.csv", fails=True)
     assert made(day.project) == day.before
     assert leftovers(day.root) == []
-    (day.root / "features/features.parquet").unlink() # as DVC does before the stage
+    (day.root / "features/features.parquet").unlink() # DVC removes it before the stage
     more = fill(small_disk, "more")
     dvc = day.run("dvc repro --single-item --force features", fails=True)
     assert leftovers(day.root) == []
@@ -479,7 +479,7 @@ def test_too_little_memory(day):
 
 
 def plant(day: Day, code: str) -> None:
-    "Put a cell before all others of the features' notebook, but for its parameters."
+    "Put a cell into the notebook of the stage features, right after its parameters."
     path = day.root / "nbs/pipeline/features.ipynb"
     notebook = nbformat.read(path, as_version=4)
     tagged = next(
@@ -491,7 +491,7 @@ def plant(day: Day, code: str) -> None:
 
 @pytest.mark.slow
 def test_the_kernel_is_killed_for_want_of_memory(day):
-    "As the system does: while the stage runs, and before it begins."
+    "The system kills the kernel while the stage runs, and before the stage begins."
     plant(day, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     done = day.run("mlproj run features", fails=True)
     command = subprocess.Popen(
@@ -513,7 +513,7 @@ def test_the_kernel_is_killed_for_want_of_memory(day):
 
 @pytest.mark.long
 def test_memory_that_does_not_suffice(day):
-    "A limit that the stage meets in a known place, and limits that it meets anywhere."
+    "The stage meets one limit in a known place, and the other limits anywhere."
     plant(day, "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\nbytearray(2**30)")
     done = day.run("mlproj run features", fails=True)
     day.run("git checkout --quiet nbs")
@@ -530,7 +530,7 @@ def test_memory_that_does_not_suffice(day):
         assert limited.returncode == 0 or re.search("memory.* engine.memory_limit.* settings.ini", told[0]), (
             limited.stderr
         )
-    day.run("dvc repro --single-item --force features") # which clears what a kernel that died has left
+    day.run("dvc repro --single-item --force features") # removes the files that a dead kernel has left
     day.tell(
         "A stage may use one gigabyte of memory, and asks for more", "mlproj run features", sentences(done)
     )
@@ -538,9 +538,9 @@ def test_memory_that_does_not_suffice(day):
 
 @pytest.mark.long
 def test_memory_that_does_not_suffice_for_the_data(day):
-    "Enough to begin, too little for eight years."
+    "The memory is enough to begin, and too little for eight years."
     limit = (
-        "ulimit -v 800000; export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1" # a thread takes some for itself
+        "ulimit -v 800000; export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1" # each thread takes some memory
     )
     done = day.run(f"{limit}; mlproj data add --days 3000", fails=True)
     assert "add fewer days" in done.stderr
@@ -571,7 +571,7 @@ def test_a_damaged_parquet_file(day, how):
 
 @pytest.mark.long
 def test_a_flipped_bit_in_a_parquet_file_that_is_added(day):
-    "Parquet keeps no sums unless asked: what can still be read is read."
+    "Parquet keeps no sums unless the writer asks for them, so a damaged value may be read."
     rows = pq.read_table(day.root / "data/transactions/2018-07.parquet").to_pandas()
     rows = rows.assign(
         transaction_id=rows.transaction_id + 10**8, timestamp=rows.timestamp + pd.Timedelta(days=60)
@@ -638,7 +638,7 @@ def test_a_damaged_output_and_a_damaged_copy_in_the_cache(day):
 
 @pytest.mark.long
 def test_a_damaged_copy_of_an_output_in_the_cache(day):
-    "DVC believes its cache: its files cannot be written."
+    "DVC trusts its cache, whose files are read-only."
     path = day.root / "features/features.parquet"
     copy = cached(day, hash_files(path.parent)[path.name])
     assert not copy.is_symlink() and copy.stat().st_nlink == 1 # outputs are copies
@@ -684,7 +684,7 @@ BROKEN = { # a row, and why it is set aside
     "customer_id: missing or unreadable": [{"customer_id": ""}],
     "is_fraud: neither 0 nor 1": [{"is_fraud": value} for value in ("2", "yes", "0.5")],
 }
-# In another zone, out of order, in the future; and what is read.
+# Times in another zone, out of order and in the future, and the times that are read.
 SOUND = {
     "2018-09-08 12:00:00+02:00": "2018-09-08 10:00:00",
     "2018-09-07": "2018-09-07 00:00:00",
@@ -744,7 +744,7 @@ RAGGED = {
 
 @pytest.mark.long
 def test_lines_that_are_not_whole(day):
-    "Files are read in the order of their names, and the first that cannot be read is named."
+    "Files are read in the order of their names; the message names the first unreadable file."
     for what, (name, line) in RAGGED.items():
         whole = '{"transaction_id": 9000001}\n' if name.endswith("jsonl") else LINES
         (day.root / name).write_text(whole + line)

@@ -113,7 +113,7 @@ def test_no_report_is_read_by_a_stage():
     assert not any(name.startswith("reports") for stage in STAGES.values() for name in stage.get("deps", []))
 
 
-# Each sub-package may import those that stand before it, but no other of its own row.
+# Each sub-package may import the sub-packages of the rows before, and none of its own row.
 ROWS = [
     ["core"],
     ["data", "features", "models"],
@@ -172,7 +172,7 @@ def test_the_scenario_never_becomes_an_input():
 
 
 def test_published_figures_are_reproduced():
-    "The tolerances are those of the published table, remade on other libraries and orders of rows."
+    "The tolerances are those of the published table, made again with other libraries and orders of rows."
     measured = json.loads((ROOT / "metrics/compare.json").read_text())
     for model, published in PARAMS["compare"]["published"]["baseline"].items():
         tolerance = dict.fromkeys(published, 0.002)
@@ -189,13 +189,13 @@ def test_published_figures_are_reproduced():
 
 
 def test_no_figure_is_too_good_to_be_true():
-    "The ceilings of the baseline week: whoever passes them has seen labels too early."
+    "The ceilings of the baseline week: a model above them has seen labels too early."
     for model, values in json.loads((ROOT / "metrics/compare.json").read_text()).items():
         assert values["average_precision"] < 0.79 and values["card_precision_100"] < 0.31, model
 
 
 def test_a_leak_would_pass_the_ceilings():
-    "With labels that are known at once, or after a day, even a small model does."
+    "With labels that are known at once, or after a day, even a small model is above the ceilings."
     ceilings, assumed = PARAMS["audit"]["ceilings"], read_metrics("alarms")["assumed_delay"]
     for metric, highest in ceilings.items():
         assert min(assumed["0"][metric], assumed["1"][metric]) > highest > assumed["7"][metric], metric
@@ -214,7 +214,7 @@ def test_the_lock_holds_names_versions_and_hashes_alone():
 
 
 def test_links_between_files_of_the_project_lead_somewhere():
-    listed = ["git", "ls-files", "*.md", "*.ipynb", ":!docs/site"] # whose links are of pages
+    listed = ["git", "ls-files", "*.md", "*.ipynb", ":!docs/site"] # its links lead to pages of the site
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     made = ("metrics/", "reports/", "_docs/")
     looked_at, broken = 0, []

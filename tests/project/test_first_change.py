@@ -19,7 +19,7 @@ def blocks() -> list[tuple[str, str]]: # language and text, in order
 
 
 def edit_params(project: Project, text: str) -> None:
-    "Put lines between the first and the last, which are in params.yaml already."
+    "Put lines between the first and the last line, which params.yaml already has."
     first, *_, last = text.splitlines()
     path = project.root / "params.yaml"
     params = path.read_text()
@@ -30,7 +30,7 @@ def edit_params(project: Project, text: str) -> None:
 
 
 def add_cell(project: Project, text: str) -> None:
-    "Add a cell to the library's notebook of formats, under the one that the tutorial names."
+    "Add a cell to the library's notebook of formats, under the cell that the tutorial names."
     path = project.root / "nbs/api/40_models/40_formats.ipynb"
     notebook = nbformat.read(path, as_version=4)
     (place,) = (number for number, cell in enumerate(notebook.cells) if "\nFORMATS = {" in cell.source)

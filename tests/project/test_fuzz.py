@@ -92,7 +92,7 @@ ANYTHING = st.recursive(
 
 @st.composite
 def damaged(draw: st.DrawFn, value: object) -> object:
-    "A value that is right, with some part of it, at any depth, replaced by anything or left out."
+    "Draw a right value, of which a part at any depth is replaced by anything or left out."
     if not isinstance(value, dict | list) or not value or draw(st.integers(0, 3)) == 0:
         return draw(ANYTHING)
     keys = list(value) if isinstance(value, dict) else range(len(value))
@@ -107,7 +107,7 @@ def damaged(draw: st.DrawFn, value: object) -> object:
 
 @st.composite
 def flipped(draw: st.DrawFn, content: bytes) -> bytes:
-    "Bytes that are right, cut, with some of them changed, or with others put in."
+    "Draw right bytes, cut bytes, bytes with changes, and bytes with other bytes inserted."
     content = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(len(content) - 1, 0)))
@@ -189,7 +189,7 @@ GOOD = {
 
 
 @st.composite
-def rows(draw: st.DrawFn, header: list[str]) -> list[list[str]]: # right ones, but for a cell here and there
+def rows(draw: st.DrawFn, header: list[str]) -> list[list[str]]: # right rows, but for some cells
     made = [[draw(GOOD.get(name, CELL)) for name in header] for _ in range(draw(st.integers(0, 5)))]
     for row in made:
         if draw(st.integers(0, 2)) == 0:
@@ -198,7 +198,7 @@ def rows(draw: st.DrawFn, header: list[str]) -> list[list[str]]: # right ones, b
 
 
 @st.composite
-def names(draw: st.DrawFn) -> list[str]: # those of the contract, most of the time
+def names(draw: st.DrawFn) -> list[str]: # most of the time the names of the contract
     return draw(
         st.lists(st.sampled_from(COLUMNS) | st.text(max_size=6), min_size=1, max_size=7)
         if draw(st.integers(0, 4)) == 0
@@ -304,7 +304,7 @@ def prepare(
     label_delay_days=7,
     evaluation_only=(),
 ) -> None:
-    "What the stage prepare does; what it keeps must be the contract."
+    "Do the work of the stage prepare, and check that the accepted rows keep the contract."
     rows = read_transactions(engine(), folder, source)
     kept, rejected = split_rejected(rows, list(entities) if isinstance(entities, tuple) else entities)
     assert len(kept) + len(rejected) == len(rows) and not any(
@@ -337,7 +337,7 @@ def read_transaction_file(case: tuple[str, bytes]) -> None:
         forget_tables()
 
 
-# What params.yaml says of files.
+# The sections of params.yaml on files.
 
 GOOD_CSV = b"transaction_id,timestamp,customer_id,amount,is_fraud,scenario\n" + b"".join(
     b"%d,2018-07-%02d 10:00:00,%d,100,%d,0\n" % (n, n + 1, n % 3, n % 2) for n in range(9)
@@ -357,7 +357,7 @@ PREPARE = {
 
 @st.composite
 def sections(draw: st.DrawFn, section: dict) -> dict:
-    "A section of params.yaml with the right parameters, one or two of which have other values."
+    "Draw a section of params.yaml with the right parameters, one or two with other values."
     keys = draw(st.lists(st.sampled_from(sorted(section)), min_size=1, max_size=2, unique=True))
     return section | {key: draw(damaged(section[key])) for key in keys}
 
@@ -414,7 +414,7 @@ def read_attribute_table(case: tuple[object, bytes]) -> None:
         forget_tables()
 
 
-# YAML, and what is made of it.
+# YAML files, and the objects that are made of them.
 
 YAML_SIGNS = [
     "a: ",
@@ -558,7 +558,7 @@ def read_model(case: tuple[str, str, bytes]) -> None:
     in_folder(read)
 
 
-# Transactions and labels that a service is sent.
+# Transactions and labels that reach a service.
 
 EVENT = {
     "transaction_id": 1,
@@ -739,7 +739,7 @@ def read_constants(constants: object) -> None:
 
 
 @cache
-def outputs() -> dict[str, bytes]: # one of each kind that `mlproj verify` reads
+def outputs() -> dict[str, bytes]: # an output of each kind that `mlproj verify` reads
     rows = pd.DataFrame({"score": [0.5, None], "n": pd.array([1, None], dtype="Int64"), "name": ["a", None]})
     sink, cell = (
         BytesIO(),
@@ -768,7 +768,7 @@ def changed_outputs(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 def compare_output(case: tuple[str, bytes]) -> None:
-    "What is equal in figures, is; what is not, or cannot be read, is said in sentences."
+    "Compare two outputs; a difference, or an unreadable output, gives sentences."
     name, content = case
     assert compare_files(name, outputs()[name], outputs()[name]) == []
     if found := compare_files(name, outputs()[name], content):
@@ -807,7 +807,7 @@ READERS: dict[
 
 
 def try_cases(name: str, n_cases: int) -> Counter:
-    "Read so many cases; count those that were valid and those that were refused."
+    "Read some cases, and count the valid and the refused ones."
     strategy, read, *_ = READERS[name]
     counts = Counter()
 

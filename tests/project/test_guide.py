@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILI
 
 
 def in_order(text: str) -> list[list[str]]:
-    "Words, line by line: DVC lists files in any order, and pads its columns."
+    "Split lines into words and sort them: DVC lists files in any order, and pads its columns."
     return sorted(line.split() for line in text.splitlines() if line.strip())
 
 

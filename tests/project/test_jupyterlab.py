@@ -34,7 +34,7 @@ CONFIG = PyFileConfigLoader("jupyter_server_config.py", path=str(ROOT / ".jupyte
 
 @pytest.fixture
 def repository(tmp_path) -> Project:
-    "The notebooks in a git repository of their own, with the drivers that `make hooks` sets up."
+    "The notebooks in their own git repository, with the drivers that `make hooks` sets up."
     project = Project(tmp_path / "clone")
     shutil.copytree(ROOT / "nbs", project.root / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     for name in (".gitattributes", ".gitignore", "Makefile", "pyproject.toml", "requirements.lock"):
@@ -56,7 +56,7 @@ def save(contents: AsyncLargeFileManager, name: str, notebook: nbformat.Notebook
 
 
 def add_noise(notebook: nbformat.NotebookNode, runs: bool) -> None:
-    "Leave in a notebook what JupyterLab and a run leave in it; `runs` for outputs too."
+    "Write into a notebook the traces of JupyterLab and of a run; `runs` adds outputs."
     notebook.metadata.update(language_info={"name": "python", "version": "3.12.1"})
     notebook.metadata.kernelspec["display_name"] = "Python 3 (ipykernel)"
     for number, cell in enumerate(notebook.cells):
@@ -83,7 +83,7 @@ NAME = "nbs/api/10_core/20_settings.ipynb"
 
 
 def change(repository: Project, place: int, text: str, output: str) -> None:
-    "Add to a markdown cell, and run the first cell that prints something."
+    "Extend a markdown cell, and run the first cell that prints something."
     contents, notebook = open_notebook(repository.root, NAME)
     markdown = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     markdown[place].source += f"\n{text}"
@@ -93,7 +93,7 @@ def change(repository: Project, place: int, text: str, output: str) -> None:
 
 
 def branch_and_change(repository: Project, ours: int, theirs: int) -> None:
-    "Change a cell on two branches, and be on ours."
+    "Change a cell on two branches, and switch to ours."
     repository.run("git switch --quiet --create theirs")
     change(repository, theirs, "their words", "their output\n")
     repository.run("git switch --quiet -")
@@ -164,7 +164,7 @@ def test_what_ipython_keeps_beside_its_settings_is_no_part_of_the_project():
 
 @pytest.mark.long
 def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
-    windows = read_parameters(ROOT)["features"]["windows"]  # those that the notebook has as its defaults
+    windows = read_parameters(ROOT)["features"]["windows"]  # the windows that the notebook has as defaults
     project.params(lambda params: params["features"].update(windows=windows))
     project.run("dvc repro features")
     for stage in ("prepare", "features"):
@@ -176,7 +176,7 @@ def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
 
 @contextmanager
 def lab(project: Project, folder: Path) -> Iterator[str]: # the address that a browser is sent to
-    "Run `make lab` as a user does; `folder` for what JupyterLab keeps outside of the project."
+    "Run `make lab` as a user does; `folder` holds JupyterLab's files outside of the project."
     settings, runtime = folder / "settings", folder / "runtime"
     settings.mkdir(parents=True)
     (settings / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"allow_root": True}}))

@@ -72,7 +72,7 @@ def test_data_absent(kept, command):
     kept.run("rm -rf .dvc/cache/files && mv files .dvc/cache/files && mv elsewhere data")
 
 
-# `dvc exp run` puts what it finds in data/ into its cache; still no commit names it.
+# `dvc exp run` puts the files of data/ into its cache; still no commit names them.
 @pytest.mark.parametrize(
     ("command", "refusal"),
     [("dvc repro", "kept nowhere else"), ("dvc exp run", "no commit names")],

@@ -71,7 +71,7 @@ def write_shop(folder: Path) -> tuple[Path, pd.DataFrame]: # the file; what prep
 
 
 def write_devices(folder: Path) -> tuple[Path, pd.DataFrame]:
-    "JSON lines: milliseconds, a device, words as labels, and no labels for the latest week."
+    "Write JSON lines: milliseconds, a device, words as labels, and no labels for the latest week."
     drawn, start = draw(1500), 1_714_521_600
     lines = []
     for n, second in enumerate(drawn["second"]):
@@ -92,7 +92,7 @@ def write_devices(folder: Path) -> tuple[Path, pd.DataFrame]:
 
 
 def write_anonymous(folder: Path) -> tuple[Path, pd.DataFrame]:
-    "Parquet with anonymous numbers, seconds from an unknown start, float amounts, and nobody in it."
+    "Write Parquet: anonymous numbers, seconds from an unknown start, float amounts, and no entity."
     drawn = draw(1500)
     components = {f"V{n}": np.random.default_rng(n).normal(size=1500).round(6) for n in range(1, 6)}
     components["V3"] = components["V3"] + 2 * drawn["fraud"]
@@ -141,7 +141,7 @@ def empty(project) -> Project:
 def bring_in(
     project: Project, write: Callable, sections: tuple[str, ...]
 ) -> pd.DataFrame: # what prepare should make of it
-    "From a strange file to settings."
+    "Propose settings for a strange file, and prepare the file with them."
     path, expected = write(project.root)
     proposal = project.run(f"mlproj data inspect {path.name}").stdout
     assert project.run(f"mlproj data inspect {path.name}").stdout == proposal

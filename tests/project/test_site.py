@@ -88,7 +88,7 @@ def test_search_finds_average_precision(browser, address, look):
 
 
 class Links(HTMLParser):
-    "The names that a page has, and the addresses that it leads to."
+    "Read the names of a page's places, and the addresses that it links to."
 
     def __init__(self, page: str):
         super().__init__()
@@ -123,7 +123,7 @@ def test_links_lead_somewhere():
 
 
 def figures(site: Path) -> list[str]:
-    "The cells of the tables of the front page that hold a measured figure."
+    "Read the cells of the front page's tables that hold a measured figure."
     found = []
     for table in BeautifulSoup((site / "index.html").read_text(), "html.parser").select(".cell_output table"):
         heads = [head.text for head in table.find_all("th")]
@@ -144,7 +144,7 @@ sys.path.insert(0, "docs/site")
 from build import front_page, sphinx, write
 write(front_page(Path.cwd()), Path("_site/index.ipynb"))
 sys.exit(sphinx(["-q", "-c", "docs/site", "_site", "_docs"]))
-"""  # by itself, in a fraction of the time that the whole site takes
+"""  # the page alone takes a fraction of the time of the whole site
 
 
 def test_every_figure_of_the_front_page_is_read_from_metrics(address, tmp_path):
@@ -154,7 +154,7 @@ def test_every_figure_of_the_front_page_is_read_from_metrics(address, tmp_path):
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
-        if not name.startswith("reports/"): # of which one is in git
+        if not name.startswith("reports/"): # only one report is in git
             (copy.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy.root / name, follow_symlinks=False)
     for made in ("prepared", "features", "models", "predictions", "reports"):
@@ -170,7 +170,7 @@ def test_every_figure_of_the_front_page_is_read_from_metrics(address, tmp_path):
 
 
 def halved(value: object) -> object:
-    "The same metrics, every number half as large."
+    "Halve every number of the metrics."
     if isinstance(value, dict):
         return {key: halved(inner) for key, inner in value.items()}
     return value / 2 if isinstance(value, int | float) else value

@@ -24,8 +24,8 @@ MODULES = sorted(
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LEFT_OUT = {"nvidia-nccl-cu12", "rfc3987-syntax"} # of the lock, as the Makefile says
-OPTIONAL = {"spark": "pyspark", "sequence": "torch"} # imported by functions alone
+LEFT_OUT = {"nvidia-nccl-cu12", "rfc3987-syntax"} # packages that the Makefile leaves out of the lock
+OPTIONAL = {"spark": "pyspark", "sequence": "torch"} # only functions import them
 
 
 def names_of(requirements: list[str]) -> set[str]: # such as ruamel-yaml
@@ -52,7 +52,7 @@ def test_every_package_that_is_imported_is_declared():
 def test_nbdev_is_told_where_each_name_is_documented():
     (point,) = (point for point in entry_points(group="nbdev") if point.name == "mlproj")
     pages = point.load()["syms"]
-    modules = {module_name(path) for path in MODULES} - {"mlproj.core.columns"} # which has constants alone
+    modules = {module_name(path) for path in MODULES} - {"mlproj.core.columns"} # which has only constants
     assert pages.keys() - {"mlproj"} == modules and len(pages) > 55
 
 
@@ -89,14 +89,14 @@ def install(wheel: Path, folder: Path, extra: str | None) -> Path: # of the envi
 
 
 def closure(needs: list[str]) -> dict[str, Distribution]: # by name
-    "Collect the installed packages that requirements ask for, and all that these need."
+    "Collect the installed packages that requirements ask for, and all packages that they need."
     waiting, looked_at, installed = [(Requirement(text), "") for text in needs], set(), {}
     while waiting:
         requirement, extra = waiting.pop()
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
         name = canonicalize_name(requirement.name)
-        if name == "mlproj": # an extra of this project that another one names
+        if name == "mlproj": # an extra of this project that another extra names
             waiting += [(Requirement(text), "") for inner in requirement.extras for text in EXTRAS[inner]]
             continue
         for wanted in {"", *requirement.extras} - {asked for other, asked in looked_at if other == name}:
@@ -113,7 +113,7 @@ def closure(needs: list[str]) -> dict[str, Distribution]: # by name
 def link(needed: Distribution, packages: Path) -> None:
     "Put a package's files into an environment, as links."
     for file in needed.files:
-        if ".." not in file.parts and file.suffix != ".pyc": # commands are of no use here
+        if ".." not in file.parts and file.suffix != ".pyc": # commands are not needed here
             (packages / file).parent.mkdir(parents=True, exist_ok=True)
             os.symlink(needed.locate_file(file), packages / file)
 
@@ -145,7 +145,7 @@ def test_the_base_alone_starts_the_command(wheel, tmp_path):
 
 
 def base_modules() -> list[str]:
-    "The modules that import, directly or through others, no package beside those of the base."
+    "Find the modules that import, directly or indirectly, only packages of the base."
     alone = []
     for path in MODULES:
         sources = [(ROOT / module).read_text() for module in all_modules({path}, ROOT)]
@@ -168,6 +168,6 @@ def test_one_extra_alone_brings_what_its_modules_import(wheel, tmp_path, extra):
 
 
 def imported_by_functions(extra: str) -> list[str]:
-    "Packages that are imported when they are needed: importing a module says nothing about these."
+    "Some packages are imported only when needed, so importing a module does not test them."
     always = ["dvc", "onnx", "onnxmltools", "onnxruntime", "optuna", "papermill", "psycopg"]
     return [*always, *([OPTIONAL[extra]] if extra in OPTIONAL else [])]
