@@ -111,9 +111,8 @@ def in_postgres(address: str, statement: str) -> list[tuple]:
 
 def fill(execute: Execute, project: Project) -> pd.DataFrame:
     "Put the project's transactions into a table with names of its own, in an order of its own."
-    rows = pd.read_parquet(project.root / "prepared/transactions.parquet").sort_values(
-        "transaction_id", ascending=False
-    )[:3_000]
+    rows = pd.read_parquet(project.root / "prepared/transactions.parquet")
+    rows = rows.sort_values("transaction_id", ascending=False)[:3_000]
     execute("""
         CREATE TABLE shop.purchases (number BIGINT, made_at TIMESTAMPTZ, card BIGINT, shop_name VARCHAR,
             price NUMERIC(12, 2), fraud BOOLEAN)

@@ -776,9 +776,8 @@ def compare_output(case: tuple[str, bytes]) -> None:
         raise UserError("different")
 
 
-READERS: dict[
-    str, tuple[st.SearchStrategy, Callable, int, int]
-] = { # strategy, reader, cases in CI, cases in a long run
+Reader = tuple[st.SearchStrategy, Callable, int, int] # strategy, reader, cases in CI, cases in a long run
+READERS: dict[str, Reader] = {
     "CSV": (table_files((".csv", ".csv.gz")), read_transaction_file, 20, 1_500),
     "JSON lines": (table_files((".jsonl", ".ndjson.gz")), read_transaction_file, 30, 1_500),
     "Parquet": (table_files((".parquet",)), read_transaction_file, 30, 1_500),
