@@ -15,6 +15,7 @@ from dataclasses import asdict
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import numpy as np
@@ -776,48 +777,51 @@ def compare_output(case: tuple[str, bytes]) -> None:
         raise UserError("different")
 
 
-Reader = tuple[st.SearchStrategy, Callable, int, int] # strategy, reader, cases in CI, cases in a long run
-READERS: dict[str, Reader] = {
-    "CSV": (table_files((".csv", ".csv.gz")), read_transaction_file, 20, 1_500),
-    "JSON lines": (table_files((".jsonl", ".ndjson.gz")), read_transaction_file, 30, 1_500),
-    "Parquet": (table_files((".parquet",)), read_transaction_file, 30, 1_500),
-    "prepare in params.yaml": (sections(PREPARE), read_as_section_says, 20, 1_000),
-    "attributes": (attribute_tables(), read_attribute_table, 25, 1_000),
-    "mlproj data inspect": (table_files(), propose_for, 8, 500),
-    "data.dvc": (records(), read_data_dvc, 30, 10_000),
-    "simulator in data.dvc": (damaged(asdict(World())), read_constants, 40, 3_000),
-    "params.yaml": (params_files(), read_params, 40, 12_000),
-    "features in params.yaml": (sections(PARAMS["features"]), read_definition, 60, 28_000),
-    "settings.ini": (SETTINGS, read_settings, 60, 15_000),
-    "model folders": (model_files(), read_model, 40, 8_000),
-    "transactions and labels sent": (events(), serve, 60, 10_000),
-    "stores of events": (stores(), read_store, 30, 4_000),
-    "results of a search": (damaged(RESULT), accept_result, 60, 12_000),
-    "figures of folds": (damaged({"folds": [FOLD]}), read_figures, 40, 3_000),
-    "figures that are compared": (
-        damaged({"small": {"auc": 0.87, "average_precision": None}}),
-        read_comparison,
-        40,
-        3_000,
-    ),
-    "versions.json": (damaged({"duckdb": "2.0.0", "numpy": "2.4.6"}), read_packages, 40, 3_000),
-    "outputs that are compared": (changed_outputs(), compare_output, 40, 3_000),
+class Reader(NamedTuple):
+    "A reader of outside input, and the number of cases that it is tried on."
+    inputs: st.SearchStrategy
+    read: Callable[[object], None]
+    n_cases: int # in CI
+    n_cases_long: int # in `make long`
+
+
+FIGURES = {"small": {"auc": 0.87, "average_precision": None}}
+READERS = {
+    "CSV": Reader(table_files((".csv", ".csv.gz")), read_transaction_file, 20, 1_500),
+    "JSON lines": Reader(table_files((".jsonl", ".ndjson.gz")), read_transaction_file, 30, 1_500),
+    "Parquet": Reader(table_files((".parquet",)), read_transaction_file, 30, 1_500),
+    "prepare in params.yaml": Reader(sections(PREPARE), read_as_section_says, 20, 1_000),
+    "attributes": Reader(attribute_tables(), read_attribute_table, 25, 1_000),
+    "mlproj data inspect": Reader(table_files(), propose_for, 8, 500),
+    "data.dvc": Reader(records(), read_data_dvc, 30, 10_000),
+    "simulator in data.dvc": Reader(damaged(asdict(World())), read_constants, 40, 3_000),
+    "params.yaml": Reader(params_files(), read_params, 40, 12_000),
+    "features in params.yaml": Reader(sections(PARAMS["features"]), read_definition, 60, 28_000),
+    "settings.ini": Reader(SETTINGS, read_settings, 60, 15_000),
+    "model folders": Reader(model_files(), read_model, 40, 8_000),
+    "transactions and labels sent": Reader(events(), serve, 60, 10_000),
+    "stores of events": Reader(stores(), read_store, 30, 4_000),
+    "results of a search": Reader(damaged(RESULT), accept_result, 60, 12_000),
+    "figures of folds": Reader(damaged({"folds": [FOLD]}), read_figures, 40, 3_000),
+    "figures that are compared": Reader(damaged(FIGURES), read_comparison, 40, 3_000),
+    "versions.json": Reader(damaged({"duckdb": "2.0.0", "numpy": "2.4.6"}), read_packages, 40, 3_000),
+    "outputs that are compared": Reader(changed_outputs(), compare_output, 40, 3_000),
 }
 
 
 def try_cases(name: str, n_cases: int) -> Counter:
     "Read some cases, and count the valid and the refused ones."
-    strategy, read, *_ = READERS[name]
+    reader = READERS[name]
     counts = Counter()
 
     @settings(
         max_examples=n_cases, deadline=30_000, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
     )
-    @given(strategy)
+    @given(reader.inputs)
     def case(given: object) -> None:
         try:
-            read(given)
+            reader.read(given)
         except UserError as error:
             assert str(error) and str(error).isprintable() and len(str(error)) < 3_000
             counts["refused"] += 1
@@ -830,7 +834,7 @@ def try_cases(name: str, n_cases: int) -> Counter:
 
 @pytest.mark.parametrize("name", READERS)
 def test_some_cases(name):
-    assert sum(try_cases(name, READERS[name][2]).values()) > 0
+    assert sum(try_cases(name, READERS[name].n_cases).values()) > 0
 
 
 def test_each_reader_is_in_the_last_long_run():
@@ -839,9 +843,9 @@ def test_each_reader_is_in_the_last_long_run():
 
 @pytest.mark.long
 def test_a_hundred_thousand_cases():
-    counts = {
-        name: dict(sorted(try_cases(name, n_cases).items())) for name, (_, _, _, n_cases) in READERS.items()
-    }
+    counts = {}
+    for name, reader in READERS.items():
+        counts[name] = dict(sorted(try_cases(name, reader.n_cases_long).items()))
     n_cases = sum(sum(count.values()) for count in counts.values())
     write_json(ROOT / "records/fuzz.json", {"cases": n_cases, "readers": counts})
     assert n_cases >= 100_000 and all("refused" in count for count in counts.values())
