@@ -83,14 +83,15 @@ def accept(
     check_result(result)
     if result["study"] != key:
         raise UserError(
-            f"{RESULT} was made from another version of the data, another feature definition, "
+            "metrics/tuning.json was made from another version of the data, another feature definition, "
             "or other folds, ranges or recipe than today's: run `mlproj tune` again"
         )
     yaml = round_trip_yaml()
     document, model, best = yaml.load(path), result["model"], result["best"]["parameters"]
     if model not in document["models"]:
         raise UserError(
-            f"{RESULT} is about the model {model!r}, which params.yaml does not have: run `mlproj tune` again"
+            f"metrics/tuning.json is about the model {model!r}, which params.yaml does not have: "
+            "run `mlproj tune` again"
         )
     parameters = document["models"][model]["parameters"]
     changes = {name: value for name, value in best.items() if parameters.get(name) != value}

@@ -65,7 +65,7 @@ def find_output(
     for output in outputs:
         if path.is_relative_to(output.fs_path) and (path.exists() or _may_hold(repo, output, path)):
             return output
-    raise UserError(_explain_path(repo, path, outputs))
+    raise _not_an_output(repo, path, outputs)
 
 
 def _is_data(output: Output) -> bool: # .data/ is a link to data/
@@ -78,18 +78,20 @@ def _may_hold(repo: Repo, output: Output, path: Path) -> bool:
     return not files or name == "." or name in files
 
 # %% ../../nbs/api/70_pipeline/55_lineage.ipynb #5d5775a8
-def _explain_path(repo: Repo, path: Path, outputs: list[Output]) -> str:
+def _not_an_output(repo: Repo, path: Path, outputs: list[Output]) -> UserError:
     "Say what a path is that is no output."
     name = _relative(repo, path)
     inside = [output.def_path for output in outputs if path in Path(output.fs_path).parents]
     if inside:
-        return f"{name} holds outputs of several stages: name one of them, such as {inside[0]}"
+        return UserError(f"{name} holds outputs of several stages: name one of them, such as {inside[0]}")
     data = [Path(output.fs_path) for output in repo.index.outs if output not in outputs]
     if any(path.is_relative_to(place) for place in data):
-        return f"{name} is data, which no stage makes: data.dvc says how its version was made"
+        return UserError(f"{name} is data, which no stage makes: data.dvc says how its version was made")
     if repo.scm.is_tracked(str(path)):
-        return f"{name} is a source file, which no stage makes: `git log {name}` shows where it comes from"
-    return (
+        return UserError(
+            f"{name} is a source file, which no stage makes: `git log {name}` shows where it comes from"
+        )
+    return UserError(
         f"{name} is nothing that a stage makes, and git does not know it: "
         "`dvc stage list` shows what stages make"
     )

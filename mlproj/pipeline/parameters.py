@@ -330,8 +330,8 @@ def stage_parameters(
 
 def _model_parameters(models: dict, defaults: dict, stage: str, model: str | None) -> dict:
     if model is None:
-        command = f"mlproj run {stage} --model {next(iter(models))}"
-        raise UserError(f"{stage} runs once a model: name one, as in `{command}`")
+        first = next(iter(models))
+        raise UserError(f"{stage} runs once a model: name one, as in `mlproj run {stage} --model {first}`")
     check_name(model, "the command")
     if model not in models:
         raise UserError(f"params.yaml has no model {model!r}; it has: {', '.join(models)}")
