@@ -408,9 +408,8 @@ def every_kind(finished, tmp_path_factory, worker_id) -> Project:
         project.params(lambda params: params["audit"].update(model="xgboost"))
         measured = project.root / "records/latency.json"
         latency = json.loads(measured.read_text())
-        latency["logistic"]["one_p50_us"] = (
-            1e6 # too slow, so that the champion is of XGBoost, as that of the published world
-        )
+        # Too slow, so that the champion is of XGBoost, like the champion of the published world.
+        latency["logistic"]["one_p50_us"] = 1e6
         measured.write_text(json.dumps(latency))
         printed = project.make_results()
         assert json.loads((project.root / "metrics/champion.json").read_text())["champion"] == "xgboost"

@@ -539,9 +539,8 @@ def test_memory_that_does_not_suffice(day):
 @pytest.mark.long
 def test_memory_that_does_not_suffice_for_the_data(day):
     "The memory is enough to begin, and too little for eight years."
-    limit = (
-        "ulimit -v 800000; export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1" # each thread takes some memory
-    )
+    # Each thread takes some memory.
+    limit = "ulimit -v 800000; export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1"
     done = day.run(f"{limit}; mlproj data add --days 3000", fails=True)
     assert "add fewer days" in done.stderr
     assert made(day.project) == day.before
