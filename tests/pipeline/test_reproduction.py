@@ -87,7 +87,7 @@ def test_stages_run_in_order_and_side_by_side(small):
     assert [event.split()[1] for event in models] == ["begins", "begins", "ends", "ends"]
     begun = re.findall(r"^\[(\d)/6\] (\S+) …$", printed, re.M)
     assert [number for number, _ in begun] == list("123456") and {stage for _, stage in begun} == STAGES
-    # Stages that more stages follow begin first, of models the last; `events` shows the order of the shells, which race.
+    # The stage that most stages follow begins first, and of the models the last one. The shells of the models race.
     assert [stage for _, stage in begun][:3] == ["clean", "train@forest", "train@tree"]
     assert ends(printed).keys() == STAGES
     assert all(re.fullmatch(r"\d+ s", how) for how in ends(printed).values())
@@ -105,7 +105,8 @@ def test_stages_run_in_order_and_side_by_side(small):
 def test_no_stage_begins_with_a_wrong_params_yaml(small):
     small.params(lambda params: params.update(n_drows=params.pop("n_draws")))
     said = small.run("mlproj repro", fails=True).stderr
-    assert said.startswith("mlproj: params.yaml has n_drows") and said.endswith("did you mean n_draws?\n"), said
+    assert said.startswith("mlproj: params.yaml has n_drows"), said
+    assert said.endswith("did you mean n_draws?\n"), said
     assert not (small.root / "log").exists()
 
 

@@ -216,7 +216,8 @@ def test_what_is_missing_is_said_in_a_sentence(project):
     for name in ("params.yaml", "data.dvc", "dvc.lock", "dvc.yaml"):
         (project.root / name).rename(project.root / "away")
         done = project.here("mlproj verify", fails=True)
-        assert done.exit_code == 1 and (name in done.output or "the stage is only in the commit" in done.stdout)
+        assert done.exit_code == 1
+        assert name in done.output or "the stage is only in the commit" in done.stdout
         (project.root / "away").rename(project.root / name)
 
 
