@@ -87,7 +87,7 @@ def test_stages_run_in_order_and_side_by_side(small):
     assert [event.split()[1] for event in models] == ["begins", "begins", "ends", "ends"]
     begun = re.findall(r"^\[(\d)/6\] (\S+) …$", printed, re.M)
     assert [number for number, _ in begun] == list("123456") and {stage for _, stage in begun} == STAGES
-    # The stage that most stages follow begins first, and of the models the last one. The shells of the models race.
+    # The stage that most stages follow begins first; of the models, the last one. Their shells race.
     assert [stage for _, stage in begun][:3] == ["clean", "train@forest", "train@tree"]
     assert ends(printed).keys() == STAGES
     assert all(re.fullmatch(r"\d+ s", how) for how in ends(printed).values())
