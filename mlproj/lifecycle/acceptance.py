@@ -15,7 +15,7 @@ from ..core.checks import UserError, check_shape
 from ..core.files import put_in_place, read_json
 from ..evaluation.splits import make_folds
 from .tuning import Search, describe_search
-from ..pipeline.parameters import check_model, read_parameters
+from ..pipeline.parameters import check_choice, read_parameters
 
 # %% ../../nbs/api/80_lifecycle/30_acceptance.ipynb #a51ba011
 RESULT = "metrics/tuning.json"
@@ -120,7 +120,7 @@ def todays_search(
     "Describe the search as it would be today. Raises `UserError` as `describe_search` does."
     given = read_parameters(root)
     section, models = given["tune"], given["models"]
-    check_model(section["model"], models, "tune.model in params.yaml")
+    check_choice(section["model"], models, "tune.model in params.yaml", "models")
     validation = make_folds(given["folds"], given["label_delay_days"]).validation
     recipe = models[section["model"]]
     return describe_search(root, section, recipe, given["inputs"], validation, given["card"])

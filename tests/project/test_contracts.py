@@ -75,7 +75,9 @@ def test_a_stage_depends_on_the_parameters_that_it_reads(path):
     source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     read = {path.stem} & set(PARAMS) | {name for name in defaults if name in SHARED and name not in own}
     read |= {"models"} if "recipe" in defaults and "recipe" not in own else set()
-    read |= set(re.findall(r'(?:read_parameters\(root\)|\bgiven)\["(\w+)"\]', source))
+    bound = re.findall(r"^(\w+) = read_parameters\(root\)$", source, re.MULTILINE)
+    whole = ["read_parameters\\(root\\)", *bound]
+    read |= set(re.findall(rf'\b(?:{"|".join(whole)})\["(\w+)"\]', source))
     declared = {name.split(".")[0] for name in STAGES[path.stem]["params"] if isinstance(name, str)}
     assert declared == read and read
 
