@@ -40,7 +40,7 @@ def make_groups(
 def group_figures(
     rows: pd.DataFrame, # tested: day, card, is_fraud, amount
     score: pd.Series, # the same rows
-    alerted: pd.Series, # boolean, from `mlproj.evaluation.decisions.decide`
+    alerted: pd.Series, # boolean, from `mlproj.evaluation.judgement.decide`
     saved: pd.Series, # boolean, from the same
     group: pd.Series, # from `make_groups`
 ) -> pd.DataFrame: # index: group; columns: see below

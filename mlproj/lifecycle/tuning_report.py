@@ -10,7 +10,7 @@ from itertools import product
 
 import pandas as pd
 
-from ..evaluation.decisions import threshold_tables
+from ..evaluation.judgement import threshold_tables
 from ..evaluation.policy import Costs
 from ..evaluation.savings import table_savings
 
