@@ -66,7 +66,7 @@ RENAMED, REPORT, DIFFERENT = "only keys renamed", "report", "different"
 
 @dataclass(frozen=True)
 class ComparedOutput:
-    "An output beside that of the other commit."
+    "An output of a stage here, compared with the same output in the other commit."
     stage: str
     path: str # relative to the project's root
     verdict: str # identical, only keys renamed, report or different

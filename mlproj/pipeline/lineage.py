@@ -79,7 +79,7 @@ def _may_hold(repo: Repo, output: Output, path: Path) -> bool:
 
 # %% ../../nbs/api/70_pipeline/55_lineage.ipynb #5d5775a8
 def _not_an_output(repo: Repo, path: Path, outputs: list[Output]) -> UserError:
-    "Say what a path is that is no output."
+    "Make the error for a path that is not an output; the message says what the path is instead."
     name = _relative(repo, path)
     inside = [output.def_path for output in outputs if path in Path(output.fs_path).parents]
     if inside:

@@ -184,7 +184,7 @@ class Verification:
         self,
         stage: str,
     ) -> list[str]: # one sentence each
-        "Say what the stage was given that differs, or else how its outputs differ."
+        "Say which inputs of the stage differ; where all are the same, say how its outputs differ."
         outputs = [compared for compared in self.outputs if compared.stage == stage]
         shown = [f"{one.output}: {sentence}" for one in outputs for sentence in one.differences]
         return self.causes.get(stage) or shown
