@@ -1675,6 +1675,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                      'mlproj/pipeline/verification.py'),
                                               'mlproj.pipeline.verification._causes': ( 'api/70_pipeline/verification.html#_causes',
                                                                                         'mlproj/pipeline/verification.py'),
+                                              'mlproj.pipeline.verification._check_commit': ( 'api/70_pipeline/verification.html#_check_commit',
+                                                                                              'mlproj/pipeline/verification.py'),
                                               'mlproj.pipeline.verification._committed_files': ( 'api/70_pipeline/verification.html#_committed_files',
                                                                                                  'mlproj/pipeline/verification.py'),
                                               'mlproj.pipeline.verification._compare_bytes': ( 'api/70_pipeline/verification.html#_compare_bytes',

@@ -301,15 +301,29 @@ def committed_text(
     commit: str,
     name: str, # dvc.lock or data.dvc
 ) -> str:
-    "Read a record of committed results. Raises `UserError` where the commit has none."
+    """Read a record of committed results.
+
+    Raises `UserError` where git has no such commit, and where the commit has no such record.
+    """
     command = ["git", "show", f"{commit}:{name}"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
     if done.returncode:
+        if commit != "HEAD":
+            _check_commit(root, commit)
         which = "the last commit" if commit == "HEAD" else f"commit {commit}"
         raise UserError(
             f"{which} has no {name}, and so no results to compare with: commit what `make repro` made"
         )
     return done.stdout
+
+
+def _check_commit(root: Path, commit: str) -> None:
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    if subprocess.run(command, cwd=root, capture_output=True).returncode:
+        raise UserError(
+            f"git has no commit {commit} here: `git log --oneline --all` lists the commits, "
+            "and `git fetch` brings newer commits from a remote"
+        )
 
 # %% ../../nbs/api/70_pipeline/65_verification.ipynb #72002e7a
 def describe_verification(

@@ -529,4 +529,7 @@ def test_results_against_another_commit(tmp_path):
     assert "  key removed: a.cost\n  key added: a.false_alert_cost, a.m\n" in other.stdout
     assert other.stdout.endswith("different results\n")
     said = project.run("mlproj verify --against v9", fails=True).stderr
-    assert said.startswith("mlproj: commit v9 has no dvc.lock")
+    assert said.startswith("mlproj: git has no commit v9 here: `git log --oneline --all` lists the commits")
+    project.run("git rm --quiet --cached dvc.lock && git commit --quiet --message 'without results'")
+    said = project.run("mlproj verify --against HEAD~0", fails=True).stderr
+    assert said.startswith("mlproj: commit HEAD~0 has no dvc.lock")
