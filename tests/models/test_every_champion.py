@@ -1,10 +1,14 @@
 """Every estimator of params.yaml can be champion, and every estimator can be compared with."""
 
 import json
+import re
 
+import nbformat
 import pytest
 
 from mlproj.core.files import read_json
+from mlproj.models.formats import FORMATS
+from mlproj.models.recipe import ESTIMATORS
 from support import Project
 
 INPUTS = [
@@ -23,6 +27,14 @@ RECIPES = {
     "booster": ("XGBClassifier", {"n_estimators": 5, "random_state": 0}),
 }
 WITH_CONTRIBUTIONS = {"logistic", "booster"}
+
+
+def test_no_estimator_is_left_out():
+    estimators = [estimator for estimator, _ in RECIPES.values()]
+    assert len(estimators) == len(set(estimators))
+    assert set(estimators) == set(ESTIMATORS) == set(FORMATS)
+    able = {name for name, (estimator, _) in RECIPES.items() if FORMATS[estimator].contributions}
+    assert able == WITH_CONTRIBUTIONS
 
 
 def train_and_judge(project: Project, names: list[str]) -> None:
@@ -59,8 +71,21 @@ def serve(project: Project, champion: str, other: str) -> None:
     explained = read_json(project.root / "metrics/explain.json")
     assert explained["model"] == champion
     assert explained["measure"].startswith("mean size") == (champion in WITH_CONTRIBUTIONS)
+    champion_alone, other_alone = alerts_of_one_model(project, other)
+    assert champion_alone == other_alone, "the other model raises as many alerts"
     assert read_json(project.root / "models/champion/meta.json")["model"] == champion
     assert f"Spot check of {champion}" in (project.root / "spot_check/transactions.html").read_text()
+
+
+def alerts_of_one_model(project: Project, other: str) -> tuple[int, int]: # of the champion, of the other
+    "Read in the executed notebook of explain how many alerts only one of the two models raises."
+    cells = nbformat.read(project.root / "reports/explain.ipynb", as_version=4).cells
+    (output,) = cells[-1].outputs
+    answer = output.data["text/markdown"]
+    assert re.search(rf"`{other}` raises [\d,]+ of them too", answer), answer
+    alone = re.findall(r"of the ([\d,]+) alerts of `\w+` alone", answer)
+    of_champion, of_other = (int(count.replace(",", "")) for count in alone)
+    return of_champion, of_other
 
 
 @pytest.mark.slow(120)
