@@ -1,6 +1,6 @@
 """Print how long cells, lines, notebooks and modules are: `python .ci/counts.py [FOLDER]`.
 
-Without a folder it counts this project. The counts are a mirror for those who write, and no limit.
+Without a folder it counts this project. The counts inform whoever writes; they are no limit.
 """
 
 import json
@@ -27,14 +27,18 @@ def is_import(lines: list[str]) -> bool:
     return all(line.startswith(("import ", "from ", " ", ")", "%")) or not line for line in lines)
 
 
+def holds_parameters(cell: dict) -> bool: # of a stage
+    return "parameters" in cell["metadata"].get("tags", [])
+
+
 def sort_cells(root: Path) -> dict[str, list[list[str]]]: # {kind: the lines of each cell}
-    "Sort the code cells of notebooks by their purpose. Cells of imports are left out."
+    "Sort the code cells of notebooks by their purpose. Cells of imports and of parameters are left out."
     kinds = defaultdict(list)
     for folder in ("api", "pipeline"):
         for notebook in read_cells(root / "nbs" / folder):
             for cell in notebook:
                 lines = code_lines(cell)
-                if cell["cell_type"] != "code" or not lines or is_import(lines):
+                if cell["cell_type"] != "code" or not lines or is_import(lines) or holds_parameters(cell):
                     continue
                 exported = "".join(cell["source"]).startswith("#| export")
                 kinds["stage" if folder == "pipeline" else "export" if exported else "example"].append(lines)
@@ -46,7 +50,7 @@ def describe(name: str, lengths: list[int]) -> str: # a row of a table in Markdo
 
 
 def write_counts(root: Path) -> str: # Markdown
-    "Write the table."
+    "Write a table of lengths, and the share of long lines."
     kinds = sort_cells(root)
     rows = [describe(f"lines of {kind} cells", [*map(len, cells)]) for kind, cells in sorted(kinds.items())]
     for folder in ("api", "pipeline"):
