@@ -279,7 +279,7 @@ def report() -> None:
     root = project_root()
     path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
     if not (path.is_file() and executed.is_file()):
-        raise UserError("there is no comparison yet: `dvc repro` makes it")
+        raise UserError("there is no comparison yet: `make repro` makes it")
     parameters = read_parameters(root)["compare"]
     table = comparison_table(
         read_measured(path), parameters["published"].get("baseline", {}), parameters["tolerance"]
