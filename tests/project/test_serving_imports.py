@@ -9,6 +9,10 @@ import pytest
 from support import ROOT
 
 SERVING = (
+    "mlproj.core.checks",
+    "mlproj.core.columns",
+    "mlproj.core.files",
+    "mlproj.core.settings",
     "mlproj.features.definition",
     "mlproj.features.state",
     "mlproj.features.places",
