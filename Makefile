@@ -7,9 +7,9 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 UV := $(BIN)/uv pip install --quiet --python .venv --no-deps
 export PATH := $(BIN):$(PATH)
-# Threads that have nothing to do leave the core to others: tests run side by side.
+# Tests run side by side, so a thread without work leaves its core to other processes.
 export OMP_WAIT_POLICY := PASSIVE
-# uv leaves it to the first import to compile a module, and what it compiled is kept.
+# uv installs modules uncompiled. Python compiles each module at its first import, and may store the result.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help repro explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text house counts lock sbom licences
@@ -81,7 +81,7 @@ sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `ma
 	@mlproj data
 	@dvc repro pipelines/sequence/dvc.yaml
 
-# The builds without CUDA, a tenth of the size of the others, are on PyTorch's own index, which pip has to know: PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL.
+# PyTorch's own index has builds without CUDA, a tenth of the size. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL tells pip where that index is.
 .venv/sequence: requirements-sequence.lock $(READY)
 	@echo "Installing PyTorch, 750 MB …" >&2
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
@@ -91,7 +91,7 @@ sequence: .venv/sequence ## train the sequence model, with PyTorch; the next `ma
 readme: $(READY) ## remake README.md from nbs/index.ipynb
 	@$(MAKE) --silent readme-text > README.new && mv README.new README.md
 
-# The notebook lies a folder below the root, so its links differ by that.
+# The notebook stands in a folder below README.md, so its relative links are rewritten.
 readme-text: $(READY)
 	@set -o pipefail; jupyter nbconvert --execute --to markdown --no-input --stdout --log-level ERROR nbs/index.ipynb \
 		| sed -E 's@\]\((api|explore|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
@@ -102,8 +102,9 @@ house: $(READY) ## draw the sub-packages and what they import, docs/guide/house.
 counts: $(READY) ## print how long cells, lines, notebooks and modules are
 	@python .ci/counts.py
 
-# The versions for Python 3.11 first, then the same ones for every later Python and system: uv would otherwise choose by Python.
-# Left out: NCCL, half a gigabyte for several GPUs at once; rfc3987-syntax, a second at every start for checks that nothing here needs.
+# uv chooses versions for Python 3.11. The lock then takes the same versions for every later Python and every system; by itself uv would
+# choose other versions for each Python. Two packages are left out: NCCL, half a gigabyte, is for several GPUs at once, and rfc3987-syntax
+# adds a second to every start, for checks that the project does not need.
 COMPILE := uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
 	--no-emit-package nvidia-nccl-cu12 --no-emit-package rfc3987-syntax pyproject.toml
 lock: $(READY) ## remake requirements.lock from pyproject.toml
@@ -122,9 +123,9 @@ sbom: $(READY) ## list what is installed in sbom.json, as CycloneDX has it
 licences: $(READY) ## list the licences of what is installed; fails where one is not allowed
 	@python .ci/inventory.py licences
 
-# uv fetches and unpacks several packages at once, which pip does not; pip installs it, from the same lock, and setuptools, which builds the
-# packages that come as source alone: uv would fetch one that no lock names. The stamp is made last, so that an installation that was
-# interrupted is taken up again.
+# pip installs uv and setuptools from the lock, then uv installs the rest, because uv fetches and unpacks several packages at once.
+# setuptools builds the packages that come as source alone. Without it uv would fetch a version of setuptools that the lock does not name.
+# The stamp is made last, so that `make` repeats an installation that was interrupted.
 $(READY): requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: install it, or name it as in: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv with $(PYTHON); the first time takes a minute …" >&2

@@ -94,7 +94,7 @@ def time_unit(
 def input_type(
     profile: Profile,
 ) -> tuple[str | None, str]: # its type in prepare.types, None where it is no input; why
-    "Say what a further column is."
+    "Choose the type of a further column as an input, or refuse the column, and say why."
     if profile.distinct <= 1:
         return None, "it has one value" if profile.distinct else "it is empty"
     if time_unit(profile) and not (profile.numbers and "float" in profile.kind):

@@ -149,7 +149,7 @@ def _defined_mean(values: list[float]) -> float:
 def intervals(
     draws: pd.DataFrame, # from `bootstrap`
 ) -> pd.DataFrame: # index: (model, metric); columns: value, low, high
-    "Take each figure with its 95 % interval."
+    "Give each metric of each model its value and its 95 % interval."
     resamples = draws[1:]
     low, high = resamples.quantile(0.025), resamples.quantile(0.975)
     return pd.DataFrame({"value": draws.iloc[0], "low": low, "high": high})
