@@ -8,6 +8,7 @@ __all__ = ['VERSIONS', 'open_pipeline', 'pipeline_stages', 'find_output', 'recor
 
 # %% ../../nbs/api/70_pipeline/55_lineage.ipynb #7d6bb148
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
@@ -32,7 +34,8 @@ def open_pipeline(
 ) -> Iterator[Repo]:
     """Open the project as DVC sees it.
 
-    Raises `UserError` where DVC cannot read its files, and for a params.yaml with too many values for DVC.
+    Raises `UserError` where DVC cannot read its files or another DVC is at work, and for a params.yaml with
+    too many values for DVC.
     """
     try:
         params = (root / "params.yaml").read_bytes()
@@ -42,6 +45,11 @@ def open_pipeline(
     try:
         with Repo(str(root)) as repo:
             yield repo
+    except LockError as error:
+        processes = ", ".join(sorted(set(re.findall(r"PID (\d+)", str(error))))) or "unknown"
+        raise UserError(
+            f"another DVC is at work in this project (process {processes}): wait for its end"
+        ) from None
     except DvcException as error:
         raise UserError(f"DVC cannot read the project: {' '.join(str(error).split())}") from None
 
