@@ -160,11 +160,14 @@ def run_stages(
     root: Path, # the project's root
     plan: dict[str, set[str]], # from `plan_stages`
     jobs: int, # how many stages run side by side
-) -> list[StageRun]: # those that failed
-    "Run stages side by side, each after the stages that it needs; print a line as each begins and ends."
+) -> bool: # whether every stage succeeded
+    """Run stages side by side, each after the stages that it needs; print a line as each begins and ends.
+
+    Where a stage fails, what it printed follows at once, on the standard error.
+    """
     sorter, preferred = TopologicalSorter(plan), list(plan)
     sorter.prepare()
-    ready, running, failed, done = [], [], [], 0
+    ready, running, failed, done = [], [], False, 0
     try:
         while True:
             ready = sorted([*ready, *sorter.get_ready()], key=preferred.index)
@@ -172,13 +175,15 @@ def run_stages(
                 running.append(begin_stage(root, ready.pop(0), done + len(running) + 1))
                 _say(running[-1], plan, "…")
             if not running:
-                return failed
+                return not failed
             run = _wait_for_one(running)
             running.remove(run)
             sorter.done(run.stage)
             done += 1
-            failed += [run] * run.failed
             _say(run, plan, f"{describe_end(run)}, {len(plan) - done} left")
+            if run.failed:
+                failed = True
+                print(failure_words(run), file=sys.stderr, flush=True)
     finally:
         end_groups([run.process for run in running])
 
@@ -207,10 +212,7 @@ def reproduce(
     if not plan:
         print("Unchanged: no stage of dvc.yaml has anything to do")
         return True
-    failed = run_stages(root, plan, jobs)
-    for run in failed:
-        print(failure_words(run), file=sys.stderr)
-    return not failed
+    return run_stages(root, plan, jobs)
 
 
 def usual_jobs() -> int:

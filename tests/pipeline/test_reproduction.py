@@ -135,9 +135,7 @@ def test_a_failure_without_a_word_shows_that_of_dvc(small):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_all_stages(small, sign):
     (small.root / "gate.sh").write_text(MEET + "sleep 60\n")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(["mlproj", "repro"], cwd=small.root, env=environment, **pipes)
+    process = begin_repro(small)
     wait_for(lambda: (small.root / "log").exists() and len(events(small)) == 4)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len([child for child in children if "dvc" in child.cmdline()]) == 2
@@ -151,6 +149,36 @@ def test_an_interruption_ends_all_stages(small, sign):
 
     (small.root / "gate.sh").write_text("")
     assert ends(small.run("mlproj repro").stdout).keys() == STAGES - {"clean"}
+
+
+def begin_repro(project: Project) -> subprocess.Popen:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(["mlproj", "repro"], cwd=project.root, env=environment, **pipes)
+
+
+def test_a_second_run_is_told_to_wait(small):
+    (small.root / "gate.sh").write_text(MEET + "sleep 60\n")
+    process = begin_repro(small)
+    wait_for(lambda: (small.root / "log").exists() and len(events(small)) == 4)
+    said = small.run("mlproj repro", fails=True).stderr
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    words = r"mlproj: another DVC is at work in this project \(process \d+(, \d+)*\): wait for its end\n"
+    assert re.fullmatch(words, said), said
+
+
+def test_the_reason_of_a_failure_is_shown_while_others_run(small):
+    gate = MEET + "[ $1 = forest ] && { echo 'mlproj: forest stopped: no trees' >&2; exit 3; }\nsleep 60\n"
+    (small.root / "gate.sh").write_text(gate)
+    process = begin_repro(small)
+    assert process.stderr.readline() == "mlproj: forest stopped: no trees\n"
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "mlproj: stopped; `mlproj repro` goes on from here\n"
+    assert "tree ends" not in events(small)
 
 
 def wait_for(happened) -> None:
