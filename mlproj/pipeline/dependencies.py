@@ -19,6 +19,7 @@ import nbformat
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
+from ..core.checks import UserError, read_yaml
 from ..core.files import put_in_place
 from .environment import VERSIONS_FILE, pipeline_files
 
@@ -96,27 +97,57 @@ def stage_imports(
     notebook: Path, # of nbs/pipeline
     root: Path, # the project's root
 ) -> tuple[list[str], list[str]]: # paths of modules; packages; each in order
-    "List what a stage's notebook imports, directly or through modules."
-    cells = nbformat.read(notebook, as_version=4).cells
-    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    """List what a stage's notebook imports, directly or through modules.
+
+    Raises `UserError` where a cell is not Python.
+    """
+    source = _python_code(notebook)
     modules = all_modules(imported_modules(source, root), root)
     codes = [source, *((root / module).read_text() for module in modules)]
     packages = set().union(WRITE_REPORTS, *map(imported_packages, codes)) - SAME_BYTES
     return sorted(modules), sorted(packages)
 
+
+def _python_code(notebook: Path) -> str:
+    "Join the code cells, without the lines of IPython, such as %matplotlib inline."
+    codes = []
+    for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells, 1):
+        if cell.cell_type == "code" and not cell.source.startswith("%%"): # other languages begin with %%
+            codes.append(re.sub("^[%!].*", "", cell.source, flags=re.MULTILINE))
+            _check_syntax(codes[-1], notebook.name, number)
+    return "\n".join(codes)
+
+
+def _check_syntax(code: str, notebook: str, number: int) -> None:
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        raise UserError(
+            f"cell {number} of {notebook} cannot be read as Python ({error.msg}, line {error.lineno}): "
+            "correct the cell, then run `mlproj dependencies` again"
+        ) from None
+
 # %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #b2d59c66
 def write_dependencies(
     root: Path, # the project's root
 ) -> list[str]: # stages whose lists have changed
-    "Write to the dvc.yaml of each pipeline what the notebooks of its stages import."
+    """Write to the dvc.yaml of each pipeline what the notebooks of its stages import.
+
+    Raises `UserError` where a dvc.yaml or a notebook cannot be read, or a stage lacks a list.
+    """
     yaml, changed = YAML(), []
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.preserve_quotes, yaml.width = True, 110
     for path in pipeline_files(root):
-        document, stages = yaml.load(path), []
+        name, stages = path.relative_to(root).as_posix(), []
+        _check_stages(read_yaml(path.read_bytes(), name), name)
+        document = yaml.load(path)
         for stage, entry in document["stages"].items():
             notebook = root / "nbs" / "pipeline" / f"{stage}.ipynb"
-            if notebook.is_file() and _set_lists(entry, *stage_imports(notebook, root)):
+            if not notebook.is_file():
+                continue
+            _check_lists(entry, f"stage {stage} in {name}")
+            if _set_lists(entry, *stage_imports(notebook, root)):
                 stages.append(stage)
         if stages:
             text = io.StringIO()
@@ -125,6 +156,30 @@ def write_dependencies(
                 place.write_text(re.sub(r" +\n", "\n", text.getvalue()))
         changed += stages
     return changed
+
+# %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #1d6cdd4c
+def _check_stages(document: object, name: str) -> None: # name: of the dvc.yaml
+    stages = document.get("stages") if isinstance(document, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise UserError(
+            f"{name} does not name stages with their settings under `stages`: correct it, or bring it back "
+            f"with `git checkout {name}`"
+        )
+
+
+def _check_lists(entry: dict, where: str) -> None: # where: such as "stage train in dvc.yaml"
+    deps, params = entry.get("deps"), entry.get("params")
+    if not isinstance(deps, list) or not all(isinstance(name, str) for name in deps):
+        raise UserError(
+            f"{where} has no list of paths under `deps`: write there the path of the stage's notebook, "
+            "then run `mlproj dependencies` again"
+        )
+    files = params if isinstance(params, list) else []
+    if sum(isinstance(names, dict) and VERSIONS_FILE in names for names in files) != 1:
+        raise UserError(
+            f"{where} does not have {VERSIONS_FILE} once in its list `params`: write "
+            f"`- {VERSIONS_FILE}: []` there, then run `mlproj dependencies` again"
+        )
 
 # %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #d3191125
 def _set_lists(entry: dict, modules: list[str], packages: list[str]) -> bool: # whether a list changed
@@ -139,7 +194,7 @@ def _set_lists(entry: dict, modules: list[str], packages: list[str]) -> bool: # 
             deps.insert(at + n, module)
     files = [names for names in entry["params"] if isinstance(names, dict)]
     (versions,) = (names for names in files if VERSIONS_FILE in names)
-    same = list(versions[VERSIONS_FILE]) == packages
+    same = versions[VERSIONS_FILE] == packages
     if not same:
         versions[VERSIONS_FILE] = CommentedSeq(packages)
         versions[VERSIONS_FILE].fa.set_flow_style()
