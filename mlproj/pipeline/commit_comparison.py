@@ -8,6 +8,7 @@ __all__ = ['RENAMED', 'REPORT', 'DIFFERENT', 'KeyChanges', 'compare_keys', 'Comp
 
 # %% ../../nbs/api/70_pipeline/67_commit_comparison.ipynb #e4832272
 import json
+import re
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -85,12 +86,13 @@ def compare_path(
     md5: str | None, # that the commit's dvc.lock records; None where it records no such output
 ) -> tuple[str, list[str]]: # verdict and reasons
     "Compare an output that lies here with that of a commit."
-    if md5 is None or not (root / path).exists():
-        return DIFFERENT, [f"it is absent {'in the commit' if md5 is None else 'here'}"]
-    if hash_output(root / path) == md5:
+    absent = md5 is None or not (root / path).exists()
+    if not absent and hash_output(root / path) == md5:
         return IDENTICAL, []
     if path.endswith(".ipynb"):
-        return REPORT, ["the executed notebook differs, as its code may"]
+        return REPORT, ["the executed notebook is absent or differs, as its code may"]
+    if absent:
+        return DIFFERENT, [f"it is absent {'in the commit' if md5 is None else 'here'}"]
     if not path.endswith(".json"):
         return DIFFERENT, ["its hash differs"]
     return _compare_metrics(_committed_json(root, commit, path), (root / path).read_text())
@@ -115,8 +117,32 @@ def _compare_metrics(old: str | None, new: str) -> tuple[str, list[str]]:
 def _key_sentences(changes: KeyChanges) -> list[str]:
     words = {"other value": changes.changed, "key removed": changes.removed, "key added": changes.added}
     sentences = [f"{what}: {', '.join(keys)}" for what, keys in words.items() if keys]
-    sentences += [f"{key} is now {other}, same value" for key, other in changes.renamed.items()]
+    sentences += _rename_sentences(changes.renamed)
     return sentences or ["its values are the same, in another order or layout"]
+
+# %% ../../nbs/api/70_pipeline/67_commit_comparison.ipynb #530582a7
+def _rename_sentences(renamed: dict[str, str]) -> list[str]:
+    "Write one sentence for all keys in which the same words changed."
+    groups = {}
+    for key, other in renamed.items():
+        groups.setdefault(_changed_words(key, other), []).append(key)
+    sentences = []
+    for (before, now), keys in groups.items():
+        if len(keys) == 1:
+            sentences.append(f"{keys[0]} is now {renamed[keys[0]]}, same value")
+        else:
+            sentences.append(f"`{before}` is now `{now}` in {len(keys)} keys, such as {keys[0]}: same values")
+    return sentences
+
+
+def _changed_words(key: str, other: str) -> tuple[str, str]: # what is left of the key, and of the other key
+    "Remove the words at the beginning and at the end that two keys share, but never all words of a key."
+    before, now = (re.findall(r"[^. ]+|[. ]", name) for name in (key, other))
+    while min(len(before), len(now)) > 1 and before[-1] == now[-1]:
+        del before[-1], now[-1]
+    while min(len(before), len(now)) > 1 and before[0] == now[0]:
+        del before[0], now[0]
+    return "".join(before), "".join(now)
 
 # %% ../../nbs/api/70_pipeline/67_commit_comparison.ipynb #5fe052c3
 def compare_outputs(
@@ -158,6 +184,6 @@ def describe_comparison(
         if output.verdict not in (IDENTICAL, REPORT):
             lines += ["", f"{output.path}: {output.verdict}", *(f"  {reason}" for reason in output.reasons)]
     if reports := sum(output.verdict == REPORT for output in compared):
-        lines += ["", f"{reports} executed notebooks differ, which are no results"]
+        lines += ["", f"{reports} executed notebooks are absent or differ; they are no results"]
     word = "the same results" if same_results(compared) else "different results"
     return "\n".join([*lines, "", word])

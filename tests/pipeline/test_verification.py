@@ -22,6 +22,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__ as processor_features
 from mlproj.core.settings import load_settings
 from mlproj.data.versions import hash_folder
 from mlproj.pipeline.clean_clone import clone_commit
+from mlproj.pipeline.commit_comparison import RENAMED, compare_path
 from mlproj.pipeline.notebooks import run_notebook
 from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.verification import (
@@ -497,6 +498,25 @@ def test_a_clone_that_differs_is_kept_and_named(project):
     assert run["verdict"] == DIFFERENT and run["stages"]["features"] == DIFFERENT
 
 
+def test_a_word_that_many_keys_share_is_renamed_in_one_line(tmp_path):
+    metrics, git = tmp_path / "savings.json", ["git", "-C", str(tmp_path)]
+    grid = {f"review {cost}, annoyance 5": {"low": cost, "high": cost + 0.5} for cost in range(40)}
+    metrics.write_text(json.dumps({"grid": grid, "tree": {"n": 7000}}))
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "savings.json"], check=True)
+    identity = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]
+    subprocess.run([*git, *identity, "commit", "--quiet", "--message", "costs"], check=True)
+    text = metrics.read_text().replace("annoyance", "false alert cost").replace('"n"', '"n_alerts"')
+    metrics.write_text(text)
+    verdict, sentences = compare_path(tmp_path, "HEAD", "savings.json", "0" * 32)
+    example = "such as grid.review 0, annoyance 5.low: same values"
+    assert verdict == RENAMED
+    assert sentences == [
+        f"`annoyance` is now `false alert cost` in 80 keys, {example}",
+        "tree.n is now tree.n_alerts, same value",
+    ]
+
+
 def test_results_against_another_commit(tmp_path):
     "Other code and another name of a key are the same results; another value, table or key is not."
     project = Project(tmp_path.resolve())
@@ -518,8 +538,11 @@ def test_results_against_another_commit(tmp_path):
     commit(project)
     renamed = project.run("mlproj verify --against HEAD~1").stdout
     assert "savings.json: only keys renamed\n  a.cost is now a.false_alert_cost, same value\n" in renamed
-    assert "alerts.csv    1 of 1 identical" in renamed and "1 executed notebooks differ" in renamed
+    assert "alerts.csv    1 of 1 identical" in renamed
+    assert "1 executed notebooks are absent or differ; they are no results" in renamed
     assert renamed.endswith("the same results\n")
+    (project.root / "look.ipynb").unlink()
+    assert project.run("mlproj verify --against HEAD~1").stdout == renamed
 
     (project.root / "alerts.csv").write_text("0.8\n")
     (project.root / "savings.json").write_text('{"a": {"false_alert_cost": 6, "n": 1, "m": 2}}')
