@@ -1,4 +1,4 @@
-"""`make docs`: gather the pages in _site/, as Sphinx reads them, and let Sphinx make _docs/ of them."""
+"""`make docs`: gather the pages of the site in _site/source/, and let Sphinx build _docs/ from them."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from reports import describe, gather_reports, recorded
 from verified import last_checks, last_verification, list_bad_days
 
 TEXTS = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md"]
-FILLED = {
+FILLED = { # mark in a page → function that writes the text in its place
     "% every message %": list_messages,
     "% every bad day %": list_bad_days,
     "% last verification %": last_verification,
@@ -31,9 +31,9 @@ PICTURES = ["docs/guide/*.png", "docs/guide/*.svg", "plots/*.png", "benchmarks/*
 
 
 def front_page(root: Path) -> nbformat.NotebookNode:
-    """Run nbs/index.ipynb, so that its figures are those of metrics/ today.
+    """Run nbs/index.ipynb, so that the page shows the present values of metrics/.
 
-    The picture of the pipeline is drawn from dvc.yaml.
+    A picture of dvc.yaml replaces the diagram of the pipeline.
     """
     notebook = nbformat.read(root / "nbs/index.ipynb", as_version=4)
     here = {"metadata": {"path": str(root)}}
@@ -42,19 +42,19 @@ def front_page(root: Path) -> nbformat.NotebookNode:
     ).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.metadata.clear() # of times
+            cell.metadata.clear() # it holds times of the run
             tag(cell, "remove-input")
-        before, found, rest = cell.source.partition("```mermaid\n")
-        if found:
+        before, diagram, rest = cell.source.partition("```mermaid\n")
+        if diagram:
             cell.source = f"{before}```{{raw}} html\n{draw(root)}\n```{rest.partition('```')[2]}"
-    _, made = recorded(root)["reports/compare.ipynb"]
+    _, versions = recorded(root)["reports/compare.ipynb"]
     contents = (root / "docs/site/contents.md").read_text()
-    notebook.cells[1:1] = [markdown(describe(made)), markdown(contents)]
+    notebook.cells[1:1] = [markdown(describe(versions)), markdown(contents)]
     return as_page(notebook, "nbs/index.ipynb", root)
 
 
 def gather_explore(root: Path, site: Path) -> None:
-    "Copy the notebooks of nbs/explore, which are committed as they were run."
+    "Copy the notebooks of nbs/explore, with the outputs that are committed."
     contents = ""
     for path in sorted((root / "nbs/explore").glob("*.ipynb")):
         name = path.relative_to(root).as_posix()
@@ -67,15 +67,15 @@ def gather_explore(root: Path, site: Path) -> None:
 
 
 def gather_texts(root: Path, site: Path) -> None:
-    "Copy what is Markdown already, the pictures that it shows, and Sphinx's configuration."
+    "Copy the Markdown pages, fill their marks, and copy the pictures and the static files."
     for path in [*(root / "docs/guide").glob("*.md"), *(root / name for name in TEXTS)]:
         name = path.relative_to(root).as_posix()
         place = site / page_of(name, root)
         place.parent.mkdir(parents=True, exist_ok=True)
         text = relink(path.read_text(), name, root)
-        for what, fill in FILLED.items():
-            if what in text:
-                text = text.replace(what, fill(root))
+        for mark, fill in FILLED.items():
+            if mark in text:
+                text = text.replace(mark, fill(root))
         place.write_text(text)
     for path in [path for pattern in PICTURES for path in root.glob(pattern)]:
         place = site / page_of(path.relative_to(root).as_posix(), root)
@@ -85,8 +85,8 @@ def gather_texts(root: Path, site: Path) -> None:
 
 
 def build(root: Path) -> int: # exit status
-    "Gather and make. _docs/ is replaced when all went well."
-    site, made = root / "_site/source", root / "_site/html"
+    "Gather the pages and build the site. _docs/ is replaced only if Sphinx finds no fault."
+    site, html = root / "_site/source", root / "_site/html"
     shutil.rmtree(root / "_site", ignore_errors=True)
     gather_reference(root, site)
     gather_reports(root, site)
@@ -104,15 +104,15 @@ def build(root: Path) -> int: # exit status
         "-d",
         str(root / "_site/doctrees"),
     ]
-    if status := sphinx([*options, str(site), str(made)]):
+    if status := sphinx([*options, str(site), str(html)]):
         return status
     shutil.rmtree(root / "_docs", ignore_errors=True)
-    made.rename(root / "_docs")
+    html.rename(root / "_docs")
     return 0
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONWARNINGS"] = "ignore" # of nbdev's worker processes
+    os.environ["PYTHONWARNINGS"] = "ignore" # nbdev's worker processes would print warnings
     try:
         sys.exit(build(project_root()))
     except UserError as error:

@@ -10,7 +10,7 @@ from mlproj.core.settings import project_root
 from mlproj.pipeline.dependencies import module_imports
 
 PICTURE = "docs/guide/house.svg"
-WIDTH, MARGIN = 640, 10 # of the picture, around it
+WIDTH, MARGIN = 640, 10 # of the picture; around the picture
 LANE = 16 # width on the left, for arrows that pass by a row
 GAP, DOWN = 12, 40 # between the boxes of a row, between rows
 HEAD, LINE = 54, 20 # heights of a box's head and of a module's line
@@ -49,7 +49,7 @@ def import_graph(
     root: Path,
     packages: dict[str, list[str]], # from `read_modules`
 ) -> nx.DiGraph: # from a sub-package to the sub-packages that it imports
-    "Read the imports between sub-packages. Raises `ValueError` where they import each other in a circle."
+    "Read the imports between sub-packages. Raises `ValueError` if the imports form a circle."
     owner = {module: package for package, modules in packages.items() for module in modules}
     graph = nx.DiGraph()
     graph.add_nodes_from(packages)
@@ -78,7 +78,7 @@ class Box:
         return self.head() + LINE * self.lines + (6 if self.lines else 0)
 
     def draw(self) -> str: # SVG
-        "Draw the frame, the name, what is imported, and the modules from top to bottom."
+        "Draw the frame, the name, the imported sub-packages, and the modules from top to bottom."
         left = self.x + 12
         parts = [
             f'<rect x="{self.x:g}" y="{self.y:g}" width="{self.width:g}" height="{self.height:g}" rx="6"/>',
@@ -98,7 +98,7 @@ def text(x: float, y: float, words: str, kind: str = "") -> str:
 
 
 def place_boxes(packages: dict[str, list[str]], graph: nx.DiGraph) -> list[list[Box]]: # rows, from the top
-    "Put each sub-package above those that it imports."
+    "Put each sub-package in a row above the sub-packages that it imports."
     order = list(packages)
     rows = [sorted(row, key=order.index) for row in nx.topological_generations(graph.reverse())][::-1]
     placed, y = [], float(MARGIN)
@@ -132,7 +132,7 @@ def draw_arrows(rows: list[list[Box]], arrows: list[tuple[str, str]]) -> list[st
         x2, y2 = spread(boxes[below], sources.index(above), len(sources)), boxes[below].y - 2
         if level[below] == level[above] + 1:
             line = f"C{x:g} {y + 24:g} {x2:g} {y2 - 24:g} {x2:g} {y2:g}"
-        else: # by the left side
+        else: # along the left side, past the rows between
             lane = MARGIN + 5 * lanes
             line = f"V{y + 12:g} H{lane:g} V{y2 - 14:g} H{x2:g} V{y2:g}"
             lanes += 1
@@ -141,14 +141,14 @@ def draw_arrows(rows: list[list[Box]], arrows: list[tuple[str, str]]) -> list[st
 
 
 def spread(box: Box, number: int, total: int) -> float: # x
-    "Place one of the arrows that begin or end at a box."
+    "Place an arrow's end among the ends of all arrows at the same side of a box."
     return box.x + box.width * (number + 1) / (total + 1)
 
 
 def draw_house(root: Path) -> str: # SVG
     """Draw the sub-packages.
 
-    Arrows that follow from others are left out; each box names all sub-packages that it imports.
+    An arrow that other arrows imply is left out. Each box names all sub-packages that it imports.
     """
     packages = read_modules(root)
     graph = import_graph(root, packages)

@@ -1,4 +1,4 @@
-"""Every sentence that the package has for a user's mistake, read from its code."""
+"""The list of all messages of `UserError`, read from the package's code."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sentence(argument: ast.expr) -> str | None:
-    "Read a message, with … for what is filled in."
+    "Read the text of a message, with … for each value that the code fills in. None for any other argument."
     if isinstance(argument, ast.Constant):
         return argument.value
     if isinstance(argument, ast.JoinedStr):
@@ -15,17 +15,17 @@ def sentence(argument: ast.expr) -> str | None:
 
 
 def messages(root: Path) -> dict[str, list[str]]: # {module: sentences, in the order of its code}
-    "List what `UserError` is raised with."
-    found = {}
+    "List the messages that `UserError` is raised with."
+    sentences = {}
     for path in sorted((root / "mlproj").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Call)
                 and getattr(node.func, "id", "") == "UserError"
-                and (said := sentence(node.args[0]))
+                and (message := sentence(node.args[0]))
             ):
-                found.setdefault(module_name(path, root), []).append(said)
-    return found
+                sentences.setdefault(module_name(path, root), []).append(message)
+    return sentences
 
 
 def module_name(path: Path, root: Path) -> str: # such as data.readers
@@ -33,15 +33,14 @@ def module_name(path: Path, root: Path) -> str: # such as data.readers
 
 
 def list_messages(root: Path) -> str: # Markdown
-    "Write the list, module by module."
+    "Write the messages as a list, module by module."
     parts = []
     for module, sentences in messages(root).items():
-        parts.append(
-            f"### {module}\n\n" + "\n".join(f"- {literal(said)}" for said in dict.fromkeys(sentences))
-        )
+        items = [f"- {literal(message)}" for message in dict.fromkeys(sentences)]
+        parts.append(f"### {module}\n\n" + "\n".join(items))
     return "\n\n".join(parts) + "\n"
 
 
 def literal(text: str) -> str:
-    "Escape what Markdown would read otherwise; what stands in backticks is code."
+    "Escape the characters that Markdown gives a meaning, outside of code in backticks."
     return re.sub(r"(`[^`]*`)|([*_<>\[\]$|\\{}])", lambda match: match[1] or f"\\{match[2]}", text)

@@ -1,4 +1,4 @@
-"""What every notebook goes through on its way to a page."""
+"""How a notebook becomes a page of the site."""
 
 import re
 from pathlib import Path
@@ -12,10 +12,10 @@ HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 def as_page(
     notebook: nbformat.NotebookNode,
-    source: str, # where it comes from, relative to the project's root
+    source: str, # the notebook's path, relative to the project's root
     root: Path,
-) -> nbformat.NotebookNode: # the same, changed
-    "Make links lead from page to page, and say in words what each picture shows."
+) -> nbformat.NotebookNode: # the same notebook, changed
+    "Make links lead from page to page, and describe each picture in words."
     heading = ""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -32,10 +32,10 @@ def as_page(
 
 
 def picture_words(
-    code: str, # that draws it
-    heading: str, # that it stands under
+    code: str, # of the cell that draws the picture
+    heading: str, # above the picture
 ) -> str:
-    "Describe a picture by the title that it is drawn with, and by the heading above it."
+    "Describe a picture by the title in its code, and by the heading above it."
     titles = re.findall(r'title=f?"([^"{}]+)"', code)
     words = " and ".join(titles) or heading
     return f"Plot: {words}" + (f" ({heading})" if titles and heading not in words else "")

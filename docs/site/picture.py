@@ -6,13 +6,13 @@ from pathlib import Path
 import networkx as nx
 from dvc.repo import Repo
 
-WIDTH, HEIGHT, ACROSS, DOWN = 176, 34, 200, 62 # of a box; from a box to the next one
+WIDTH, HEIGHT, ACROSS, DOWN = 176, 34, 200, 62 # the size of a box; the steps from one box to the next
 
 
 def stage_graph(
     root: Path,
-) -> nx.DiGraph: # from a stage to the stages that read its outputs; one node for all models of a stage
-    "Read the pipeline of dvc.yaml, without the arrows that follow from others."
+) -> nx.DiGraph: # from a stage to the stages that read its outputs; a stage of several models is one node
+    "Read the pipeline of dvc.yaml. An arrow that other arrows imply is left out."
     with Repo(str(root)) as repo:
         graph = nx.DiGraph(
             (name(source), name(stage))
@@ -32,7 +32,11 @@ def name(stage) -> str:
 
 
 def place(graph: nx.DiGraph) -> dict[str, tuple[float, int]]: # {stage: centre of its box}
-    "Put each stage below those that it reads from, on their side, and what most follows from to the left."
+    """Put each stage in a row below all stages that it reads from.
+
+    Within a row, stages are ordered by the positions of the stages that they read from, and then by the
+    number of stages that depend on them. The largest number stands on the left.
+    """
     places = {}
     for row, stages in enumerate(nx.topological_generations(graph)):
         above = {stage: sum(places[before][0] for before in graph.predecessors(stage)) for stage in stages}
@@ -42,8 +46,8 @@ def place(graph: nx.DiGraph) -> dict[str, tuple[float, int]]: # {stage: centre o
     return places
 
 
-def draw(root: Path) -> str: # SVG, to stand in a page
-    "Draw the pipeline; each box leads to its reports."
+def draw(root: Path) -> str: # SVG, part of an HTML page
+    "Draw the pipeline. Each box links to the reports of its stage."
     graph = stage_graph(root)
     places = place(graph)
     left = min(x for x, _ in places.values()) - WIDTH / 2 - 4

@@ -1,4 +1,4 @@
-"""The reference: the notebooks of nbs/api as nbdev's `proc_nbs` reads them, with their code."""
+"""The reference: a page for each notebook of nbs/api, as nbdev's `proc_nbs` processes it, with its code."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from notebooks import as_page, markdown, tag, write
 
 
 class Module:
-    "What an API notebook exports."
+    "The names that an API notebook exports, and their code."
 
     def __init__(self, notebook: Path, root: Path):
         self.page = page_of(notebook.relative_to(root).as_posix(), root)
@@ -34,13 +34,13 @@ class Module:
         self.code = [without_directives(source) for source in cells]
 
     def summary(self, name: str) -> str:
-        "The first line of a docstring."
+        "Return the first line of a name's docstring."
         text = ast.get_docstring(self.definitions[name]) if name in self.definitions else None
         return text.splitlines()[0] if text else "a constant" if name.isupper() else ""
 
     def code_of(self, name: str) -> str | None:
-        "The cell that a name is made in."
-        return next((code for code in self.code if name in made_in(code)), None)
+        "Return the code of the cell that defines a name."
+        return next((code for code in self.code if name in defined_names(code)), None)
 
 
 def is_assignment(node: ast.stmt, name: str) -> bool:
@@ -49,8 +49,8 @@ def is_assignment(node: ast.stmt, name: str) -> bool:
     )
 
 
-def made_in(code: str) -> set[str]:
-    "The names that a cell defines or assigns."
+def defined_names(code: str) -> set[str]:
+    "List the names that a cell defines or assigns."
     names = set()
     for node in ast.parse(code).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -72,9 +72,10 @@ def gather_reference(root: Path, site: Path) -> None:
         for path in sorted(folder.rglob("*.ipynb"))
         if ".ipynb_checkpoints" not in path.parts
     }
-    known = {f"mlproj.{module.name}.{name}" for module in modules.values() for name in module.names}
+    targets = {f"mlproj.{module.name}.{name}" for module in modules.values() for name in module.names}
     for path, module in modules.items():
-        page = module_page(nbformat.read(processed / path.relative_to(folder), as_version=4), module, known)
+        notebook = nbformat.read(processed / path.relative_to(folder), as_version=4)
+        page = module_page(notebook, module, targets)
         write(as_page(page, path.relative_to(root).as_posix(), root), site / module.page)
     chapters = {}
     for path, module in modules.items(): # in the order in which they build on each other
@@ -102,7 +103,7 @@ def package(chapter: list[Module]) -> str: # such as features
 
 
 def write_chapter(chapter: list[Module], site: Path) -> None:
-    "Write a sub-package's page: its modules, each with what it promises."
+    "Write a sub-package's page: each module with its promise and its names."
     text = [f"# {package(chapter)}", ""]
     for module in chapter:
         text += [f"## [{stem(module)}]({stem(module)}.ipynb)", "", module.promise, ""]
@@ -131,14 +132,14 @@ def name_row(module: Module, name: str) -> str: # Markdown
 def module_page(
     notebook: nbformat.NotebookNode, # from `proc_nbs`
     module: Module,
-    known: set[str], # full names that can be referred to
+    targets: set[str], # full names that a link can lead to
 ) -> nbformat.NotebookNode:
-    "Turn front matter into a title, and what `show_doc` said into a heading, text and the code."
+    "Turn front matter into a title, and each output of `show_doc` into a heading, text and the code."
     cells, shown = [title_cell(notebook.cells[0])], []
     for cell in notebook.cells[1:]:
-        if found := re.search(r"^show_doc\(([\w.]+)\)$", cell.source, re.MULTILINE):
-            cells.append(doc_cell(cell.outputs[0].data["text/markdown"], found[1], module))
-            shown.append(found[1])
+        if call := re.search(r"^show_doc\(([\w.]+)\)$", cell.source, re.MULTILINE):
+            cells.append(doc_cell(cell.outputs[0].data["text/markdown"], call[1], module))
+            shown.append(call[1])
             continue
         cells += code_cells(shown, module)
         shown = []
@@ -149,7 +150,7 @@ def module_page(
     cells += code_cells(shown, module) + constant_cells(module)
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.source = refer(cell.source, module.name, known)
+            cell.source = refer(cell.source, module.name, targets)
     notebook.cells = cells
     return notebook
 
@@ -159,9 +160,9 @@ def title_cell(front_matter: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return markdown(f"# {about['title']}\n\n> {about['description']}")
 
 
-def doc_cell(said: str, name: str, module: Module) -> nbformat.NotebookNode:
-    "A heading that can be referred to, the signature with its comments, and the docstring."
-    signature, _, text = said[said.index("```python") :].removeprefix("```python\n").partition("\n```")
+def doc_cell(shown: str, name: str, module: Module) -> nbformat.NotebookNode:
+    "Write a heading that links can lead to, the signature with its comments, and the docstring."
+    signature, _, text = shown[shown.index("```python") :].removeprefix("```python\n").partition("\n```")
     kind = (
         "method"
         if "." in name
@@ -173,25 +174,25 @@ def doc_cell(said: str, name: str, module: Module) -> nbformat.NotebookNode:
         signature = re.sub(r"^def ", "class ", signature)
     text = re.sub(
         r"\A\s*\*(.*?)\*(?=\s*(\n\n|\Z))", r"\1", text, flags=re.DOTALL
-    ) # the first paragraph stands in italics
+    ) # nbdev sets the first paragraph in italics
     return markdown(
         f"{target(kind, module.name, name)}\n\n### {name}\n\n```python\n{signature}\n```\n\n{text.strip()}"
     )
 
 
 def target(kind: str, module: str, name: str) -> str:
-    "What makes a name findable, in the search and in the index."
+    "Write the mark by which the search and the index find a name."
     return f"```{{py:{kind}}} mlproj.{module}.{name}\n:no-typesetting:\n```"
 
 
 def code_cells(shown: list[str], module: Module) -> list[nbformat.NotebookNode]:
-    "The code of what was just shown, each cell once, folded."
+    "Make a folded code cell for each cell that defines one of these names."
     codes = dict.fromkeys(code for name in shown if (code := module.code_of(name)))
     return [tag(nbformat.v4.new_code_cell(code), "hide-input") for code in codes]
 
 
 def constant_cells(module: Module) -> list[nbformat.NotebookNode]:
-    "What is exported beside functions and classes."
+    "List the constants: exported names that are no function and no class."
     constants = [name for name in module.names if name not in module.definitions]
     if not constants:
         return []
@@ -200,16 +201,16 @@ def constant_cells(module: Module) -> list[nbformat.NotebookNode]:
     return [markdown(text), *code_cells(constants, module)]
 
 
-def refer(text: str, here: str, known: set[str]) -> str:
-    "Turn nbdev's links into references. Those to commands are dropped, for their names are everyday words."
+def refer(text: str, here: str, targets: set[str]) -> str:
+    "Turn nbdev's links into references. Links to commands are dropped: their names are everyday words."
     def lead(match: re.Match) -> str:
-        said, module = match[1], match[2].replace("/", ".")
+        words, module = match[1], match[2].replace("/", ".")
         module = ".".join(re.sub(r"^\d+_", "", part) for part in module.split("."))
-        name = said.removeprefix(f"mlproj.{module}.").split(".")[0]
+        name = words.removeprefix(f"mlproj.{module}.").split(".")[0]
         full = f"mlproj.{module}.{name}"
         return (
-            f"{{py:obj}}`{said} <{full}>`"
-            if full in known and (module != "cli" or here == "cli")
-            else f"`{said}`"
+            f"{{py:obj}}`{words} <{full}>`"
+            if full in targets and (module != "cli" or here == "cli")
+            else f"`{words}`"
         )
     return re.sub(r"\[`([^`]+)`\]\(/api/([\w/]+)\.html(?:#[^)]*)?\)", lead, text)
