@@ -19,20 +19,20 @@ from mlproj.data.simulator import World
 
 @dataclass(frozen=True)
 class Scale:
-    "How large the benchmarks are."
+    "The sizes of the tables and the numbers of runs."
     world: World = World()
-    repeats: int = 3 # of contenders that take seconds
-    maps: int = 10 # of the wide world
+    repeats: int = 3 # runs of the contenders that take seconds
+    maps: int = 10 # of the wide world, side by side
     skewed_rows: int = 2_000_000
     training_rows: int = 20_000_000
     trees: int = 20
-    served_days: int = 37 # the longest window and its lag
+    served_days: int = 37 # 30 days of the longest window and 7 days of lag
     stored_days: int = 10
     stored_events: int = 5_000
 
 
 def run(scale: Scale, scratch: Path) -> dict: # what goes into results.json
-    "Measure everything; files go to an empty folder."
+    "Measure everything. `scratch` is an empty folder for temporary files."
     os.environ |= {
         "MLPROJ_PATHS_SPILL": str(scratch / "spill"),
         "MLPROJ_ENGINE_MEMORY_LIMIT": "4GB",
@@ -94,8 +94,8 @@ def train_xgboost(scale: Scale, scratch: Path) -> dict:
     return large(scale.training_rows, scale.trees, scratch)
 
 
-def describe_machine() -> dict: # its kind, and nothing that names it
-    "Describe processor, cores, how busy they are, and the versions of what is compared."
+def describe_machine() -> dict: # its kind; nothing that identifies it
+    "Describe the processor, its cores and load, and the versions of the compared packages."
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next(
         (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()

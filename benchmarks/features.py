@@ -26,7 +26,7 @@ def medians(runs: list[dict]) -> dict:
 
 
 def compare(prepared: Path, scratch: Path, repeats: int) -> dict[str, dict]: # contender → figures
-    "Run all contenders in turns, and hold their results against ours."
+    "Run all contenders in turns, and compare their features with ours."
     runs = {name: [] for name in QUICK | SLOW}
     for turn in range(repeats):
         for name in QUICK | (SLOW if turn == 0 else {}):
@@ -44,7 +44,7 @@ def compare(prepared: Path, scratch: Path, repeats: int) -> dict[str, dict]: # c
 def differences(prepared: Path, ours: Path, other: Path) -> dict: # different rows, tied rows
     """Compare two files of features: counts exactly, the rest to 1e-9.
 
-    Raises `AssertionError` when they differ in a row that no tie touches.
+    Raises `AssertionError` if they differ in a row whose windows begin and end at no tie.
     """
     database = duckdb.connect()
     names = [row[0] for row in database.execute(f"DESCRIBE FROM '{ours}'").fetchall()]
@@ -73,24 +73,24 @@ def tied_rows(prepared: Path) -> str: # SQL, for transaction_id
     A tie is an instant at which the row's customer or terminal has several transactions.
     """
     edges = {"customer_id": [0, *DAYS], "terminal_id": [0, LAG, *(days + LAG for days in DAYS)]}
-    found = []
+    queries = []
     for entity, days in edges.items():
-        found.append(f"""
+        queries.append(f"""
             SELECT r.transaction_id FROM '{prepared}' r, unnest({days}) AS edge(days), (
                 SELECT {entity}, epoch_us(timestamp) AS t FROM '{prepared}' GROUP BY ALL HAVING count(*) > 1
             ) tie WHERE r.{entity} = tie.{entity} AND epoch_us(r.timestamp) - edge.days * {DAY} = tie.t""")
-    return " UNION ".join(found)
+    return " UNION ".join(queries)
 
 
 def grown(prepared: Path, scratch: Path, repeats: int) -> dict:
-    "Run ours on a table of another size, under the memory limit of settings.ini."
+    "Measure our features of a table of another size, under the memory limit of settings.ini."
     runs = [run_contender("ours", prepared, scratch / "grown.parquet") for _ in range(repeats)]
     (scratch / "grown.parquet").unlink()
     return {"rows": pq.ParquetFile(prepared).metadata.num_rows, **medians(runs)}
 
 
 def skew(even: Path, skewed: Path, scratch: Path, repeats: int) -> dict[str, dict]:
-    "Run ours on the same rows spread evenly, and with half of them at one terminal."
+    "Measure our features of rows spread evenly over terminals, and with half of the rows at one terminal."
     runs = {"even": [], "skewed": []}
     for _ in range(repeats):
         for name, prepared in (("even", even), ("skewed", skewed)):

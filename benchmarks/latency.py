@@ -1,6 +1,6 @@
 """How long each model takes to score one transaction, and many.
 
-The figures go to records/latency.json, which the policy of the champion reads.
+The figures go to records/latency.json. The judge stage reads them when it names the champion.
 """
 
 import sys
@@ -15,11 +15,11 @@ from mlproj.models.encoding import encode_inputs
 from mlproj.models.export import export_model
 from mlproj.models.model import Model, load_model
 
-ONE, MANY = 5_000, 50_000 # transactions that are scored one by one, and in a batch
+ONE, MANY = 5_000, 50_000 # numbers of transactions: scored one by one, and in a batch
 
 
 def time_model(name: str) -> dict[str, dict]: # {kind of file: figures}
-    "Time a trained model, and a booster's export to ONNX beside it."
+    "Time a trained model, and its export to ONNX if the model is a booster."
     features = ROOT / "features" / "features.parquet"
     model = load_model(ROOT / "models" / name, read_lineage(features)["definition"])
     table = pq.ParquetFile(features).read_row_group(0, columns=[item["name"] for item in model.features])
@@ -29,7 +29,7 @@ def time_model(name: str) -> dict[str, dict]: # {kind of file: figures}
 
 
 def time_scores(model: Model, inputs: np.ndarray) -> dict[str, float]:
-    "Time a model's scores of prepared rows: one by one, and of all in one call."
+    "Time a model on prepared rows: one row a call, and then all rows in one call."
     for row in inputs[:100]:
         model._score(row[None])
     times = []
@@ -45,12 +45,12 @@ def time_scores(model: Model, inputs: np.ndarray) -> dict[str, float]:
 
 
 def time_models() -> dict[str, dict]: # {model: the figures of the file that serves it, and of `others`}
-    "Time every trained model, each in a process of its own; a booster is served by its export."
+    "Time each trained model in a process of its own. A booster is served by its export."
     results, trained = {}, sorted(path.parent.name for path in (ROOT / "models").glob("*/meta.json"))
     if not trained:
         sys.exit("There are no trained models to time: make repro trains them")
     for name in trained:
-        if name != "champion": # one of the others, trained on other days
+        if name != "champion": # it has the recipe of another model, trained on other days
             ways = measure("benchmarks.latency:time_model", name)["result"]
             served = min(ways, key=lambda way: way == "ubj")
             results[name] = {"file": served, **ways.pop(served), "others": ways}

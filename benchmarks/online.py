@@ -30,7 +30,7 @@ COLUMNS = ["transaction_id", "timestamp", "customer_id", "terminal_id", "amount"
 def split(prepared: str, days: int, folder: str) -> int: # rows after the cut
     """Cut a table some days before its end.
 
-    The rows before the cut and their features warm the windows up; the rows after it are served.
+    The rows before the cut and their features fill the windows. The rows after the cut are served.
     """
     table = pq.read_table(prepared)
     cut = pc.subtract(pc.max(table["timestamp"]), pa.scalar(days * DAY, pa.duration("us")))
@@ -48,14 +48,14 @@ def events(path: Path) -> list[tuple[int, dict]]: # 0: a transaction, 1: a label
         table = table.set_column(table.column_names.index(name), name, table[name].cast("int64"))
     rows = table.to_pylist()
     last = rows[-1]["timestamp"]
-    found = [(row["timestamp"], 0, row) for row in rows] + [
+    timeline = [(row["timestamp"], 0, row) for row in rows] + [
         (row["label_time"], 1, row) for row in rows if row["label_time"] <= last
     ]
-    return [(kind, row) for _, kind, row in sorted(found, key=lambda event: event[:2])]
+    return [(kind, row) for _, kind, row in sorted(timeline, key=lambda event: event[:2])]
 
 
 def serve(folder: str, store: str | None) -> dict:
-    "Warm the windows up, send all events, and time each."
+    "Fill the windows, send all events, and time each transaction."
     online = OnlineFeatures(parse_definition(**HANDBOOK), store=Path(store) if store else None)
     warm(online, Path(folder) / "before.parquet", Path(folder) / "features.parquet")
     waiting = events(Path(folder) / "after.parquet")
@@ -93,14 +93,14 @@ def sqlite_store(path: Path, journal: str, synchronous: str) -> Iterator[Callabl
 
 
 def duckdb_store(path: Path) -> Iterator[Callable]:
-    "Open the same in a DuckDB file."
+    "Open a store with the same columns in a DuckDB file."
     database = duckdb.connect(str(path))
     database.execute("CREATE TABLE events (until BIGINT, event VARCHAR)")
     yield lambda event: database.execute("INSERT INTO events VALUES (?, ?)", event)
     database.close()
 
 
-STORES = { # name → how it is opened
+STORES = { # name → function that opens the store
     "SQLite, write-ahead log, NORMAL": lambda path: sqlite_store(path, "WAL", "NORMAL"),
     "SQLite, write-ahead log, FULL": lambda path: sqlite_store(path, "WAL", "FULL"),
     "SQLite, rollback journal, FULL": lambda path: sqlite_store(path, "DELETE", "FULL"),
@@ -124,7 +124,7 @@ def stores(folder: str, n_events: int) -> dict[str, dict]: # store → p50_us, p
             begun = time.perf_counter_ns()
             append(event)
             nanoseconds.append(time.perf_counter_ns() - begun)
-        next(writing, None) # closes it
+        next(writing, None) # closes the store
         p50, p99 = np.percentile(np.array(nanoseconds) / 1000, [50, 99])
         results[name] = {"events": n_events, "p50_us": p50, "p99_us": p99}
     return results

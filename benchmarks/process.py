@@ -12,11 +12,11 @@ ROOT = Path(__file__).parent.parent
 
 def measure(
     name: str, # module:function; the module is imported before the clock starts
-    *arguments: object, # as JSON has them
-) -> dict: # seconds, cpu_seconds of all threads, peak_mb, and what the function returned as `result`
+    *arguments: object, # values that JSON can hold
+) -> dict: # seconds, cpu_seconds of all threads, peak_mb, and the function's value as `result`
     """Call a function in a fresh interpreter, and measure it there.
 
-    Raises `subprocess.CalledProcessError` when it fails; its traceback goes to the terminal.
+    Raises `subprocess.CalledProcessError` if the function fails; the traceback goes to the terminal.
     """
     command = [sys.executable, "-m", "benchmarks.process", name, json.dumps(arguments)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -24,8 +24,8 @@ def measure(
 
 
 def peak_megabytes() -> float: # of a million bytes
-    "Read the most memory that this process ever held, from the kernel."
-    # getrusage would say at least what the parent held when it started this process.
+    "Read from the kernel the largest memory that this process has held."
+    # getrusage counts at least the memory that the parent held when it started this process.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
 

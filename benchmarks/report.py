@@ -1,4 +1,4 @@
-"""Make README.md and the pictures of results.json."""
+"""Write README.md and the pictures from results.json."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ NAMES = QUICK | SLOW
 def must_be_seen(
     results: dict, latency: dict
 ) -> list[tuple[str, float, str, float]]: # (what, measured, "≥" or "≤", limit)
-    "List what is asked of the project, and what was measured."
+    "List the requirements, each with the measured value and its limit."
     features, online, skew = results["features"], results["online"], results["skew"]
     small, large = results["growth"][0], results["growth"][-1]
     ours = features["ours"]["seconds"]
@@ -54,7 +54,7 @@ def holds(measured: float, sign: str, limit: float) -> bool:
 
 
 def table(rows: list[dict]) -> str:
-    "Write a Markdown table; numbers stand to the right."
+    "Write a Markdown table with numbers aligned on the right."
     frame = pd.DataFrame(rows)
     return frame.to_markdown(
         index=False, disable_numparse=True, colalign=["left"] + ["right"] * (len(frame.columns) - 1)

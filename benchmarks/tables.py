@@ -24,9 +24,10 @@ def write_world(world: dict, path: str) -> int: # rows
 
 
 def make_wide_world(world: World, n_maps: int, path: Path, scratch: Path) -> int: # rows
-    """Simulate a world of `n_maps` maps side by side: customers have as many terminals in reach as before.
+    """Simulate a world of `n_maps` maps side by side.
 
-    Each map is drawn from seeds of its own, in a process of its own, so memory holds a few maps at a time.
+    A customer reaches as many terminals as in a world of one map. Each map has seeds and a process of its
+    own, so memory holds a few maps at a time.
     """
     def make_map(number: int) -> None:
         seeds = {name: getattr(world, name) + 1_000_003 * number
@@ -46,14 +47,14 @@ def make_wide_world(world: World, n_maps: int, path: Path, scratch: Path) -> int
 
 
 def join_maps(world: dict, n_maps: int, path: str, scratch: str) -> int: # rows
-    "Put maps side by side: ids of their own, transactions in order of time."
+    "Join maps: each map gets ids of its own, and the transactions are in order of time."
     world, engine, tables = World(**world), connect(), []
     for number in range(n_maps):
         table = engine.read_parquet(f"{scratch}/map-{number:02}.parquet")
         tables.append(table.mutate(
             customer_id=table.customer_id + number * world.n_customers,
             terminal_id=table.terminal_id + number * world.n_terminals,
-            transaction_id=table.transaction_id * n_maps + number, # unique, and made anew below
+            transaction_id=table.transaction_id * n_maps + number, # unique; numbered again below
         ))
     rows = tables[0].union(*tables[1:]).order_by("timestamp", "transaction_id")
     reader, done = query_batches(engine, rows), 0
@@ -69,7 +70,7 @@ def join_maps(world: dict, n_maps: int, path: str, scratch: str) -> int: # rows
 
 
 def write_skewed(n_rows: int, giant: bool, path: str) -> None:
-    "Write random transactions of half a year; with a giant, half of them are one terminal's."
+    "Write random transactions of half a year. With `giant`, one terminal has half of the transactions."
     draw = np.random.default_rng(0)
     seconds = np.sort(draw.integers(0, 183 * 86_400, n_rows))
     terminal, half = draw.integers(0, 10_000, n_rows), draw.permutation(n_rows)[: n_rows // 2]

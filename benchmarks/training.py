@@ -1,6 +1,6 @@
-"""XGBoost on more rows than memory should hold.
+"""XGBoost trained on more rows than fit into memory.
 
-The rows are quantised once, kept on disk, and read back batch by batch for every tree.
+XGBoost quantises the rows once, stores them on disk, and reads them batch by batch for every tree.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def write_rows(n_rows: int, n_columns: int, path: str) -> None:
 
 
 class ParquetBatches(xgb.DataIter):
-    "Hands a Parquet file to XGBoost, one row group at a time."
+    "Pass a Parquet file to XGBoost, one row group at a time."
 
     def __init__(self, path: str, cache: str):
         self.file, self.group = pq.ParquetFile(path), 0

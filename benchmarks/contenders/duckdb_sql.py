@@ -1,6 +1,6 @@
-"""The same features in SQL, as a person would write them for DuckDB: one query, one frame a window.
+"""The same features in SQL, as a person would write them for DuckDB: one query, a frame for each window.
 
-RANGE over time lets later rows of the same instant in, so results differ from ours where an entity has ties.
+RANGE over time lets later rows of the same instant into a window. Results differ from ours at such ties.
 """
 
 import duckdb

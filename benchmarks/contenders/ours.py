@@ -1,8 +1,8 @@
-"""What the features stage runs."""
+"""The same features by the code that the features stage runs."""
 
 from pathlib import Path
 
-import ibis.backends.duckdb  # noqa: F401 -- Ibis would load it on first use, and imports are not timed
+import ibis.backends.duckdb  # noqa: F401 -- Ibis would import it on first use, within the measured time
 
 from benchmarks.handbook import HANDBOOK
 from mlproj.core.engine import connect_backend, query_batches

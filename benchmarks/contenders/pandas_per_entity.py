@@ -1,6 +1,6 @@
 """The same features in pandas, in the Handbook's manner.
 
-Each customer and each terminal is a table of its own, that rolling windows add columns to.
+Each customer and each terminal is a table of its own. Rolling windows add columns to that table.
 """
 
 import pandas as pd
@@ -21,7 +21,7 @@ def add_customer_features(rows: pd.DataFrame) -> pd.DataFrame: # one customer's
 
 
 def add_terminal_features(rows: pd.DataFrame) -> pd.DataFrame: # one terminal's
-    "Add one terminal's windows: what is newer than the lag is taken off a longer window."
+    "Add one terminal's windows: a longer window, less the rows that are newer than the lag."
     rows = rows.sort_values(["timestamp", "transaction_id"])
     is_fraud = rows.set_index("timestamp").is_fraud
     recent = is_fraud.rolling(f"{LAG}d")

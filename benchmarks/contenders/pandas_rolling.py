@@ -1,4 +1,4 @@
-"""The same features in pandas, by rolling windows over groups: a call for customers, a call for terminals."""
+"""The same features in pandas, by rolling windows over groups: customers first, then terminals."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ def windows(
 
 
 def entity_features(table: pd.DataFrame, entity: str, lag: int, value: str, name: str) -> pd.DataFrame:
-    "Compute one entity's windows; what is newer than the lag is taken off."
+    "Compute one entity's windows: longer windows, less the rows that are newer than the lag."
     rows = table.sort_values([entity, "timestamp", "transaction_id"])
     features, suffix = {}, f"_lag{lag}d" if lag else ""
     recent = windows(rows, entity, lag, value) if lag else (0, 0)

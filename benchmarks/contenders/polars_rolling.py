@@ -1,6 +1,6 @@
 """The same features in Polars: a rolling aggregation for each window.
 
-Polars, too, lets later rows of the same instant in.
+Like SQL, Polars lets later rows of the same instant into a window.
 """
 
 import polars as pl
@@ -28,7 +28,7 @@ def windows(
         entity, "timestamp", "transaction_id"
     )
     suffix = f"_lag{lag}d" if lag else ""
-    made = [
+    columns = [
         rolling(
             rows,
             entity,
@@ -41,7 +41,7 @@ def windows(
         for days in DAYS
     ]
     return (
-        pl.concat([rows.select("transaction_id"), *made], how="horizontal")
+        pl.concat([rows.select("transaction_id"), *columns], how="horizontal")
         .sort("transaction_id")
         .drop("transaction_id")
     )
