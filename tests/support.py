@@ -127,12 +127,12 @@ def run_small_world(project: Project) -> str: # what was printed
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
-        made = (
+        is_output = (
             name.endswith("dvc.lock")
             or name.startswith(("metrics/", "plots/", "reports/"))
             and not name.startswith("metrics/sequence/")
         )
-        if not made and ((ROOT / name).is_symlink() or (ROOT / name).is_file()):
+        if not is_output and ((ROOT / name).is_symlink() or (ROOT / name).is_file()):
             (project.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, project.root / name, follow_symlinks=False)
 

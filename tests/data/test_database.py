@@ -27,10 +27,10 @@ ENCODED = "s3cret%2F%40%3Aword"
 def find_postgres() -> Path | None:
     "Find the folder of PostgreSQL's programs; of several, the newest."
     on_path = shutil.which("initdb")
-    found = sorted(
+    folders = sorted(
         glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: float(Path(path).parts[-3])
     )
-    program = found[-1] if found else on_path
+    program = folders[-1] if folders else on_path
     return Path(program).resolve().parent if program else None
 
 
@@ -105,8 +105,8 @@ def in_postgres(address: str, statement: str) -> list[tuple]:
     import psycopg
 
     with psycopg.connect(address) as connection:
-        found = connection.execute(statement)
-        return found.fetchall() if found.description else []
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
 
 
 def fill(execute: Execute, project: Project) -> pd.DataFrame:
@@ -147,10 +147,10 @@ def describe(params: dict) -> None:
 def assert_prepared(project: Project, rows: pd.DataFrame, version: str) -> None:
     "Check that the prepared transactions are the rows of the table, and name their version."
     path = project.root / "prepared/transactions.parquet"
-    found = pd.read_parquet(path)
+    prepared = pd.read_parquet(path)
     for name in ("transaction_id", "timestamp", "customer_id", "amount", "is_fraud"):
-        assert (found[name] == rows[name]).all(), name
-    assert (found.terminal_id == "shop " + rows.terminal_id.astype("str")).all()
+        assert (prepared[name] == rows[name]).all(), name
+    assert (prepared.terminal_id == "shop " + rows.terminal_id.astype("str")).all()
     assert read_lineage(path)["data_version"] == version
 
 
@@ -243,15 +243,15 @@ def test_a_failure_leaves_the_table_as_it_was(project, database):
     """)
     row = f"-1, '2018-08-08 00:00:00Z', '2018-07-25', 0.5, 'logistic', '{read_record(project.root).version}'"
     database(f"INSERT INTO shop.strict VALUES ({row})")
-    said = message(project.here("mlproj write-back logistic --table shop.strict", fails=True))
-    assert "did not take the predictions, and shop.strict is as it was" in said
+    refusal = message(project.here("mlproj write-back logistic --table shop.strict", fails=True))
+    assert "did not take the predictions, and shop.strict is as it was" in refusal
     assert database("SELECT transaction_id, score FROM shop.strict") == [(-1, 0.5)]
 
 
 def test_a_table_of_someone_else_is_left_alone(project, database):
     database("CREATE TABLE shop.mine AS SELECT 1 AS a, 'x' AS model")
-    said = message(project.here("mlproj write-back logistic --table shop.mine", fails=True))
-    assert "shop.mine is not one of predictions, for it has the columns a, model" in said
+    refusal = message(project.here("mlproj write-back logistic --table shop.mine", fails=True))
+    assert "shop.mine is not one of predictions, for it has the columns a, model" in refusal
     assert database("SELECT * FROM shop.mine") == [(1, "x")]
 
 
@@ -331,8 +331,8 @@ def test_a_server_that_cannot_be_used(project, postgres, monkeypatch):
         (ENCODED, PASSWORD): "cannot be understood",
     }.items():
         monkeypatch.setenv("MLPROJ_DATABASE_ADDRESS", postgres.replace(*change))
-        said = message(project.here("mlproj data add --query transactions", fails=True))
-        assert expected in said and "wr0ng" not in said and "s3cret" not in said
+        refusal = message(project.here("mlproj data add --query transactions", fails=True))
+        assert expected in refusal and "wr0ng" not in refusal and "s3cret" not in refusal
 
 
 def test_a_missing_driver_and_no_database_at_all(project, tmp_path, monkeypatch):

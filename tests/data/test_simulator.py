@@ -33,8 +33,8 @@ def digest(values: np.ndarray) -> str:
 
 def test_world_has_the_digests_of_the_published_table(world):
     table = world["transactions"]
-    found = {name: digest(np.sort(table[name].astype("int64").to_numpy())) for name in COLUMNS}
-    assert found | {"rows": digest(sorted_rows(table))} == DIGESTS
+    digests = {name: digest(np.sort(table[name].astype("int64").to_numpy())) for name in COLUMNS}
+    assert digests | {"rows": digest(sorted_rows(table))} == DIGESTS
 
 
 def test_world_equals_the_published_table(world, reference):

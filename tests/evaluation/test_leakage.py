@@ -248,8 +248,8 @@ def test_the_stage_stops_at_a_leak(project):
     told = message(done)
     assert "1 of 9 leak alarms went off: time travel is" in told and "where 0 is the limit" in told
     assert "look at customer_id_amount_mean_7d, which in transaction" in told
-    found = json.loads((project.root / "metrics/alarms.json").read_text())["alarms"]
-    assert [name for name, alarm in found.items() if alarm["goes_off"]] == ["time travel"] and found[
+    alarms = json.loads((project.root / "metrics/alarms.json").read_text())["alarms"]
+    assert [name for name, alarm in alarms.items() if alarm["goes_off"]] == ["time travel"] and alarms[
         "time travel"
     ]["number"] > 100
     assert "goes off" in (project.root / "reports/failed/audit.ipynb").read_text()

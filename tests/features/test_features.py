@@ -70,11 +70,11 @@ def test_one_row_a_transaction(features, world):
 
 
 def test_features_have_the_digests_of_those_that_equal_the_published(features):
-    found = {
+    digests = {
         name: hashlib.sha256(np.sort(features[name].astype("float64").to_numpy()).tobytes()).hexdigest()[:16]
         for name in DIGESTS
     }
-    assert found == DIGESTS
+    assert digests == DIGESTS
 
 
 def test_features_equal_the_published(features, world, reference):
@@ -172,7 +172,7 @@ def test_windows_hold_what_their_definition_says(drawn, days, lag_days):
     definition = parse_definition(units={"amount": 100}, windows=lines, fill=-1, **nothing)
     engine = connect()
     transactions = engine.create_table("transactions", table, temp=True)
-    found = batch_features(engine, transactions, definition, {}).to_pyarrow().to_pandas()
+    features = batch_features(engine, transactions, definition, {}).to_pyarrow().to_pandas()
     now, lagged = plainly(rows, 0, days), plainly(rows, lag_days * DAY, days)
     expected = [[*a[:2], *b] for a, b in zip(now, lagged, strict=True)]
-    assert found.drop(columns=["transaction_id", "amount"]).to_numpy().tolist() == expected
+    assert features.drop(columns=["transaction_id", "amount"]).to_numpy().tolist() == expected

@@ -34,8 +34,8 @@ def items(*kinds: str | None) -> list[dict]:
         "whole numbers or text": ["category", "points"],
         "label": ["is_fraud"],
     }
-    found = [(name, column) for name, kind in AGGREGATES.items() if kind in kinds for column in columns[kind]]
-    return [{"aggregate": name} | ({"column": column} if column else {}) for name, column in found]
+    pairs = [(name, column) for name, kind in AGGREGATES.items() if kind in kinds for column in columns[kind]]
+    return [{"aggregate": name} | ({"column": column} if column else {}) for name, column in pairs]
 
 
 EVERYTHING = parse_definition(
@@ -125,16 +125,16 @@ def serve_one(history: list[dict], first: int, online: OnlineFeatures) -> tuple[
         for label in sorted(label for label in labels if label[0] <= clock):
             labels.remove(label)
             send_label(online, transactions[label[1]], label[0])
-        made = {
+        features = {
             name: event[name]
             for name in ("customer_id", "terminal_id", "amount", "points", "category", "is_fraud")
         }
-        made |= {"transaction_id": first + number, "timestamp": clock - event["behind"]}
-        row = online.add(made)
-        assert online.add(made) == row, "a second time, the answer is the same"
+        features |= {"transaction_id": first + number, "timestamp": clock - event["behind"]}
+        row = online.add(features)
+        assert online.add(features) == row, "a second time, the answer is the same"
         clock = row["arrival_time"]
         label_time = None if event["is_fraud"] is None else clock + event["label_delay"]
-        transactions.append(made | {"arrival_time": clock, "label_time": label_time})
+        transactions.append(features | {"arrival_time": clock, "label_time": label_time})
         served.append({name: row[name] for name in ["transaction_id", *online.names]})
         if label_time is not None:
             labels.append((label_time, number))
@@ -248,8 +248,9 @@ def test_every_row_of_the_world_is_served_as_batch_has_it(world, tmp_path):
 def features_of(
     engine: ibis.BaseBackend, path: Path, definition: Definition
 ) -> list[list]: # the columns of features
-    made = query_batches(engine, batch_features(engine, engine.read_parquet(path), definition, {})).read_all()
-    return [made[name].to_pylist() for name in definition.feature_names()]
+    features = batch_features(engine, engine.read_parquet(path), definition, {})
+    table = query_batches(engine, features).read_all()
+    return [table[name].to_pylist() for name in definition.feature_names()]
 
 
 def assert_same_as_spark(path: Path, definition: Definition, expected: list[list]) -> None:
@@ -257,7 +258,7 @@ def assert_same_as_spark(path: Path, definition: Definition, expected: list[list
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLPROJ_ENGINE_BACKEND", "spark")
         spark = connect_backend()
-    found = features_of(spark, path, definition)
+    from_spark = features_of(spark, path, definition)
     spark.disconnect()
-    for name, ours, theirs in zip(definition.feature_names(), expected, found, strict=True):
+    for name, ours, theirs in zip(definition.feature_names(), expected, from_spark, strict=True):
         assert ours == theirs, name

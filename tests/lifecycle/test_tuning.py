@@ -79,8 +79,8 @@ def test_a_killed_search_goes_on_where_it_was(finished, tmp_path):
     assert killed.wait() == -signal.SIGKILL
     assert 2 <= count_trials(tmp_path / "killed.db") < 4
     resumed = search(tmp_path / "killed.db").communicate()[0]
-    found = [[line for line in text.splitlines() if "max_depth" in line] for text in (whole, resumed)]
-    assert len(found[0]) == 4 and found[0] == found[1]
+    trials = [[line for line in text.splitlines() if "max_depth" in line] for text in (whole, resumed)]
+    assert len(trials[0]) == 4 and trials[0] == trials[1]
     assert "trial 0" in whole and "best so far" in whole and "trial 0" not in resumed # progress, on stderr
 
 
@@ -118,11 +118,11 @@ def test_the_result_is_taken_over_and_nothing_else_changes(project):
     (project.root / "params.yaml").write_text(text)
     before = text.splitlines()
     write_result(project)
-    said = project.here("mlproj tune --accept").stdout
+    printed = project.here("mlproj tune --accept").stdout
     assert (
-        said.startswith("models.xgboost in params.yaml: ")
-        and "gamma unset → 1.5" in said
-        and said.count("\n") == 1
+        printed.startswith("models.xgboost in params.yaml: ")
+        and "gamma unset → 1.5" in printed
+        and printed.count("\n") == 1
     )
     after = (project.root / "params.yaml").read_text().splitlines()
     assert set(after) - set(before) == {

@@ -65,17 +65,17 @@ def tracked(*patterns: str) -> list[Path]:
 @cache
 def sources() -> dict[str, str]: # name → code, of files and of notebooks' cells
     "Read all Python code of the project but this file."
-    found = {
+    texts = {
         path.relative_to(ROOT).as_posix(): path.read_text()
         for path in tracked("*.py")
         if path != Path(__file__)
     }
     for path in tracked("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
-        found[path.relative_to(ROOT).as_posix()] = "\n".join(
+        texts[path.relative_to(ROOT).as_posix()] = "\n".join(
             cell.source for cell in cells if cell.cell_type == "code"
         )
-    return found
+    return texts
 
 
 # Tables and pages that people open.
@@ -196,8 +196,8 @@ def add_model(project: Project, name: str) -> None:
 @pytest.mark.slow
 def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
     "DVC removes the outputs of a stage before the stage runs, and hands the command to a shell."
-    kept = [project.root / "notes/x.txt", project.root.parent / "outside/x.txt"]
-    for path in kept:
+    victims = [project.root / "notes/x.txt", project.root.parent / "outside/x.txt"]
+    for path in victims:
         path.parent.mkdir()
         path.touch()
     params = (project.root / "params.yaml").read_bytes()
@@ -209,12 +209,12 @@ def test_no_name_of_a_model_reaches_a_shell_or_leads_dvc_elsewhere(project):
     }.items():
         add_model(project, name)
         for command in ("dvc repro", "mlproj repro"):
-            said = project.run(command, fails=True).stderr
+            refusal = project.run(command, fails=True).stderr
             # DVC refuses some of these names itself.
-            assert f"models in params.yaml has the name {name!r}" in said or "is specified in" in said
+            assert f"models in params.yaml has the name {name!r}" in refusal or "is specified in" in refusal
         if alone: # SECURITY.md says what happens when a stage runs alone
             project.run(f"dvc repro --single-item 'train@{name}'", fails=True)
-        assert all(path.exists() for path in kept) and not (project.root / "pwned").exists()
+        assert all(path.exists() for path in victims) and not (project.root / "pwned").exists()
         (project.root / "params.yaml").write_bytes(params)
 
 
@@ -248,9 +248,9 @@ def test_what_dvc_lists_stays_in_its_folder(folder, listed):
     content = json.dumps(listed).replace("..//x.csv", f"..{outside}").encode()
     version = f"{hashlib.md5(content).hexdigest()}.dir"
     cache = folder / ".dvc/cache/files/md5"
-    for name, kept in {version: content, "a" * 32: b""}.items():
+    for name, entry in {version: content, "a" * 32: b""}.items():
         (cache / name[:2]).mkdir(parents=True, exist_ok=True)
-        (cache / name[:2] / name[2:]).write_bytes(kept)
+        (cache / name[:2] / name[2:]).write_bytes(entry)
     write_record(folder, Record(version, 0, 1, [{"files": ["a.csv"]}]))
     before = sorted(folder.parent.rglob("*"))
     with pytest.raises(UserError, match=f"DVC's list of version {version[:8]} is none of files in a folder"):
@@ -299,11 +299,11 @@ def test_files_are_added_as_what_they_hold(folder):
 
 def test_no_value_steers_the_terminal(project):
     project.params(lambda params: params["assumptions"].update(capacity="\x1b[31m7\x1b]0;title\x07"))
-    said = [
+    texts = [
         project.here("mlproj verify", fails=True).stdout,
         project.here("mlproj lineage plots/savings.png").stdout,
     ]
-    assert all("\\x1b[31m7" in text and text.replace("\n", "").isprintable() for text in said)
+    assert all("\\x1b[31m7" in text and text.replace("\n", "").isprintable() for text in texts)
 
 
 # YAML, and compressed files.
@@ -508,9 +508,9 @@ def locked() -> dict[str, str]: # name → version
 
 
 def test_the_bill_of_materials_names_what_is_locked(inventory):
-    made = inventory["bill_of_materials"]()
-    assert made == inventory["bill_of_materials"]() and "timestamp" not in made
-    bill = json.loads(made)
+    document = inventory["bill_of_materials"]()
+    assert document == inventory["bill_of_materials"]() and "timestamp" not in document
+    bill = json.loads(document)
     assert (bill["bomFormat"], bill["specVersion"], bill["metadata"]["component"]["name"]) == (
         "CycloneDX",
         "1.6",

@@ -81,8 +81,8 @@ def leftovers(root: Path) -> list[str]:
     half_written = [
         path for name in MADE for path in (root / name).glob("**/.*") if path.suffix[1:].isdecimal()
     ]
-    found = half_written + [*root.glob(".data[-.]*"), *root.glob("kernel-ipc*")]
-    return sorted(path.relative_to(root).as_posix() for path in found)
+    paths = half_written + [*root.glob(".data[-.]*"), *root.glob("kernel-ipc*")]
+    return sorted(path.relative_to(root).as_posix() for path in paths)
 
 
 def compare_row(what: str, row: dict[str, str]) -> None:
@@ -220,11 +220,11 @@ def begun(day, temporary) -> Iterator[list[psutil.Process]]:
 
 
 def kernels_of(process: psutil.Process) -> list[psutil.Process]:
-    found = []
+    kernels = []
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess): # the process has ended meanwhile
-            found += [child] * ("ipykernel_launcher" in child.cmdline())
-    return found
+            kernels += [child] * ("ipykernel_launcher" in child.cmdline())
+    return kernels
 
 
 def until(happened, seconds: float = 60) -> None:
@@ -649,19 +649,19 @@ def test_a_damaged_copy_of_an_output_in_the_cache(day):
     assert "features:" not in day.run("dvc status dvc.yaml").stdout
     assert "up to date" in day.run("dvc repro").stdout
     assert day.lost() == {"features"}
-    (found,) = [
+    (reason,) = [
         line
         for line in day.run("mlproj verify", fails=True).stdout.splitlines()
         if line.startswith("features: ")
     ]
-    day.run(re.search("`(rm .*?)`", found)[1])
+    day.run(re.search("`(rm .*?)`", reason)[1])
     day.run("dvc repro")
     day.run("rm -r features && dvc checkout") # from the cache, which is sound again
     day.tell(
         "A file of a stage's output is damaged in DVC's cache, and `dvc checkout` brings it; "
         "`dvc status` and `dvc repro` see nothing",
         "mlproj verify",
-        re.sub(r"[0-9a-f]{2}/[0-9a-f]{30}", "…", found),
+        re.sub(r"[0-9a-f]{2}/[0-9a-f]{30}", "…", reason),
     )
 
 
@@ -718,11 +718,11 @@ def test_a_hundred_thousand_rows_of_every_broken_kind(day):
     rejected = pq.read_table(day.root / "prepared/rejected.parquet").to_pandas()
     assert rejected.row.is_unique and len(rejected) == sum(counts.values())
     assert summary["kept"] + summary["rejected"] == summary["rows"]
-    kept = pq.read_table(
+    transactions = pq.read_table(
         day.root / "prepared/transactions.parquet", columns=["transaction_id", "timestamp"]
     ).to_pandas()
-    assert kept.timestamp.is_monotonic_increasing
-    by_id = kept.set_index("transaction_id").timestamp
+    assert transactions.timestamp.is_monotonic_increasing
+    by_id = transactions.set_index("transaction_id").timestamp
     assert [str(by_id[9_000_001 + n]) for n in range(3)] == [f"{time}+00:00" for time in SOUND.values()]
     day.run("git checkout --quiet params.yaml")
     seen = re.sub(r"\d{4,} ", "… ", sentences(done))

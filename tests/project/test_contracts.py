@@ -239,13 +239,13 @@ def test_the_lock_holds_names_versions_and_hashes_alone():
 def test_links_between_files_of_the_project_lead_somewhere():
     listed = ["git", "ls-files", "*.md", "*.ipynb", ":!docs/site"] # its links lead to pages of the site
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    made = ("metrics/", "reports/", "_docs/")
+    outputs = ("metrics/", "reports/", "_docs/")
     looked_at, broken = 0, []
     for name in names:
         for link in relative_links(ROOT / name):
             target = os.path.normpath((ROOT / name).parent / link)
             looked_at += 1
-            if not Path(target).exists() and not os.path.relpath(target, ROOT).startswith(made):
+            if not Path(target).exists() and not os.path.relpath(target, ROOT).startswith(outputs):
                 broken.append(f"{name}: {link}")
     assert not broken and looked_at > 120, broken
 
@@ -261,10 +261,10 @@ def relative_links(path: Path) -> list[str]:
 
 
 def test_the_readme_is_made_from_the_index():
-    made = subprocess.run(
+    process = subprocess.run(
         ["make", "--silent", "readme-text"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert made.stdout == (ROOT / "README.md").read_text(), (
+    assert process.stdout == (ROOT / "README.md").read_text(), (
         "README.md differs from nbs/index.ipynb: run `make readme`"
     )
 

@@ -191,11 +191,11 @@ GOOD = {
 
 @st.composite
 def rows(draw: st.DrawFn, header: list[str]) -> list[list[str]]: # right rows, but for some cells
-    made = [[draw(GOOD.get(name, CELL)) for name in header] for _ in range(draw(st.integers(0, 5)))]
-    for row in made:
+    table = [[draw(GOOD.get(name, CELL)) for name in header] for _ in range(draw(st.integers(0, 5)))]
+    for row in table:
         if draw(st.integers(0, 2)) == 0:
             row[draw(st.integers(0, len(row) - 1))] = draw(CELL)
-    return made
+    return table
 
 
 @st.composite
@@ -220,11 +220,11 @@ def csv_files(draw: st.DrawFn) -> bytes:
 @st.composite
 def json_files(draw: st.DrawFn) -> bytes:
     header = draw(names())
-    made = [dict(zip(header, row, strict=True)) for row in draw(rows(header))]
+    records = [dict(zip(header, row, strict=True)) for row in draw(rows(header))]
     if draw(st.integers(0, 3)) == 0:
-        made = draw(damaged(made))
+        records = draw(damaged(records))
     content = "".join(
-        json.dumps(row, skipkeys=True) + "\n" for row in (made if isinstance(made, list) else [made])
+        json.dumps(row, skipkeys=True) + "\n" for row in (records if isinstance(records, list) else [records])
     ).encode()
     return draw(flipped(content)) if draw(st.integers(0, 3)) == 0 else content
 
@@ -307,12 +307,12 @@ def prepare(
 ) -> None:
     "Do the work of the stage prepare, and check that the accepted rows keep the contract."
     rows = read_transactions(engine(), folder, source)
-    kept, rejected = split_rejected(rows, list(entities) if isinstance(entities, tuple) else entities)
-    assert len(kept) + len(rejected) == len(rows) and not any(
+    valid, rejected = split_rejected(rows, list(entities) if isinstance(entities, tuple) else entities)
+    assert len(valid) + len(rejected) == len(rows) and not any(
         reason is None for reason in rejected["reason"].to_pylist()
     )
     check_rejected(len(rows), rejected, max_rejected)
-    numbered, _ = number_transactions(kept)
+    numbered, _ = number_transactions(valid)
     transactions = finish_transactions(numbered, label_delay_days)
     transactions, _ = split_evaluation(
         transactions, list(evaluation_only) if isinstance(evaluation_only, tuple) else evaluation_only
@@ -528,7 +528,7 @@ def model_folders() -> dict[str, dict[str, bytes]]: # name → file → content
     rows["is_fraud"] = (rows.amount > 100).astype("int8")
     trees = {"XGBClassifier": {"n_estimators": 3}, "DecisionTreeClassifier": {"max_depth": 2}}
     small = trees | {"LogisticRegression": {}, "KNeighborsClassifier": {}}
-    found = {}
+    folders = {}
     for name, parameters in small.items():
         with tempfile.TemporaryDirectory() as folder:
             save_model(
@@ -536,8 +536,8 @@ def model_folders() -> dict[str, dict[str, bytes]]: # name → file → content
                 Path(folder),
                 {},
             )
-            found[name] = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-    return found
+            folders[name] = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return folders
 
 
 @st.composite
@@ -573,7 +573,7 @@ MOMENT = st.integers(1_532_512_800_000_000, 1_532_600_000_000_000)
 
 @st.composite
 def events(draw: st.DrawFn) -> list[tuple]:
-    made = []
+    calls = []
     for number in range(draw(st.integers(1, 4))):
         right = EVENT | {
             "transaction_id": number,
@@ -581,9 +581,9 @@ def events(draw: st.DrawFn) -> list[tuple]:
             "customer_id": draw(st.integers(0, 2)),
         }
         event = draw(damaged(right)) if draw(st.integers(0, 1)) else right
-        made.append(("add", event if isinstance(event, dict) else right, draw(st.none() | MOMENT | LEAF)))
+        calls.append(("add", event if isinstance(event, dict) else right, draw(st.none() | MOMENT | LEAF)))
         if draw(st.booleans()):
-            made.append(
+            calls.append(
                 (
                     "label",
                     draw(st.integers(0, number) | ANYTHING),
@@ -591,7 +591,7 @@ def events(draw: st.DrawFn) -> list[tuple]:
                     draw(MOMENT | LEAF),
                 )
             )
-    return made
+    return calls
 
 
 @cache
@@ -772,8 +772,8 @@ def compare_output(case: tuple[str, bytes]) -> None:
     "Compare two outputs; a difference, or an unreadable output, gives sentences."
     name, content = case
     assert compare_files(name, outputs()[name], outputs()[name]) == []
-    if found := compare_files(name, outputs()[name], content):
-        assert all(isinstance(sentence, str) and sentence for sentence in found)
+    if differences := compare_files(name, outputs()[name], content):
+        assert all(isinstance(sentence, str) and sentence for sentence in differences)
         raise UserError("different")
 
 

@@ -27,13 +27,13 @@ def in_order(text: str) -> list[list[str]]:
 def test_commands_of_the_guide_work_as_printed(project):
     for page in ("first_experiment.md", "comparing.md"):
         for commands, printed in BLOCK.findall((GUIDE / page).read_text()):
-            said = "".join(
+            output = "".join(
                 project.run(command).stdout
                 for command in commands.splitlines()
                 if not command.startswith(". ")
             )
             if printed:
-                assert in_order(said) == in_order(printed), f"{page}: {commands}prints\n{said}"
+                assert in_order(output) == in_order(printed), f"{page}: {commands}prints\n{output}"
     assert project.run("git status --porcelain").stdout == ""
     assert (project.root / ".data").is_symlink() and (project.root / ".metrics").is_symlink()
     plots = changed_plots(
@@ -47,6 +47,6 @@ def test_commands_of_the_guide_work_as_printed(project):
 
 
 def test_messages_that_the_guide_explains_are_those_of_the_package():
-    known = {sentence for sentences in messages(ROOT).values() for sentence in sentences}
+    in_code = {sentence for sentences in messages(ROOT).values() for sentence in sentences}
     quoted = re.findall(r"^> (.+)$", (GUIDE / "troubleshooting.md").read_text(), re.MULTILINE)
-    assert len(quoted) > 15 and not set(quoted) - known
+    assert len(quoted) > 15 and not set(quoted) - in_code

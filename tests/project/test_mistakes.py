@@ -21,8 +21,8 @@ def kept(project):
 def test_a_parameter_that_is_misspelt(kept):
     kept.params(lambda params: params["prepare"].update(label_delay=7))
     for command in ("run prepare", "data check"):
-        said = message(kept.here(f"mlproj {command}", fails=True))
-        assert "params.yaml has prepare.label_delay, which is none of columns, types" in said
+        refusal = message(kept.here(f"mlproj {command}", fails=True))
+        assert "params.yaml has prepare.label_delay, which is none of columns, types" in refusal
 
 
 def test_a_parameter_that_params_yaml_lacks(kept):
@@ -38,8 +38,8 @@ def test_a_parameter_that_only_the_notebook_has(kept):
     (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     cell.source += "\nlabel_delay = 7"
     nbformat.write(notebook, path)
-    said = message(kept.here("mlproj run prepare", fails=True))
-    assert "has the parameter 'label_delay', which params.yaml does not give" in said
+    refusal = message(kept.here("mlproj run prepare", fails=True))
+    assert "has the parameter 'label_delay', which params.yaml does not give" in refusal
 
 
 def test_a_notebook_without_its_tag(kept):

@@ -157,16 +157,16 @@ def bring_in(
 def test_prepare_makes_of_a_strange_file_what_was_written(empty, name):
     expected = bring_in(empty, WRITERS[name], ("prepare",))
     empty.run("mlproj run prepare")
-    made = pd.read_parquet(empty.root / "prepared/transactions.parquet")
+    prepared = pd.read_parquet(empty.root / "prepared/transactions.parquet")
     ids = empty.root / "prepared/ids.parquet"
     assert ids.exists() == ("original" in expected)
     if ids.exists():
-        made = made.merge(pd.read_parquet(ids), on="transaction_id")
-        assert made.transaction_id.tolist() == list(range(len(made)))
+        prepared = prepared.merge(pd.read_parquet(ids), on="transaction_id")
+        assert prepared.transaction_id.tolist() == list(range(len(prepared)))
     expected = expected.sort_values(["timestamp", expected.columns[0]], ignore_index=True)
-    assert len(made) == len(expected)
+    assert len(prepared) == len(expected)
     for column in expected:
-        assert made[column].astype("object").where(made[column].notna(), None).tolist() == (
+        assert prepared[column].astype("object").where(prepared[column].notna(), None).tolist() == (
             expected[column].astype("object").where(expected[column].notna(), None).tolist()
         ), column
     assert json.loads((empty.root / "metrics/prepare.json").read_text())["rejected"] == 0
@@ -226,11 +226,11 @@ def test_a_changed_table_of_attributes_runs_prepare_again(project):
     }
     project.params(lambda params: params["prepare"]["attributes"].update(customer_id=table))
     assert "Running stage 'prepare'" in project.run("dvc repro prepare").stdout
-    made = pq.read_table(project.root / "prepared/attributes/customer_id.parquet")
-    assert made.column_names == ["customer_id", "known_from", "x"]
+    attributes = pq.read_table(project.root / "prepared/attributes/customer_id.parquet")
+    assert attributes.column_names == ["customer_id", "known_from", "x"]
     assert (
-        made["known_from"].null_count == 0
-        and made["x"].to_pylist() == customers.sort_values("customer_id").x.tolist()
+        attributes["known_from"].null_count == 0
+        and attributes["x"].to_pylist() == customers.sort_values("customer_id").x.tolist()
     )
 
     (project.root / "data/attributes/moved.csv").write_text("customer_id,since,x\n")

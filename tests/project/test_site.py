@@ -63,8 +63,8 @@ def test_page(browser, address, path, look):
     for picture in page.locator("article img").all():
         assert len(picture.get_attribute("alt") or "") > 5, f"no words for {picture.get_attribute('src')}"
     # axe would fetch style sheets otherwise.
-    found = Axe().run(page, options={"preload": False}).response["violations"]
-    faults = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    violations = Axe().run(page, options={"preload": False}).response["violations"]
+    faults = [fault for fault in violations if fault["impact"] in ("serious", "critical")]
     assert not faults, [(fault["id"], fault["nodes"][0]["html"][:300]) for fault in faults]
     if path in SHOWN:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -124,17 +124,17 @@ def test_links_lead_somewhere():
 
 def figures(site: Path) -> list[str]:
     "Read the cells of the front page's tables that hold a measured figure."
-    found = []
+    numbers = []
     for table in BeautifulSoup((site / "index.html").read_text(), "html.parser").select(".cell_output table"):
         heads = [head.text for head in table.find_all("th")]
         for row in table.select("tbody tr"):
             cells = [cell.text for cell in row.find_all("td")]
-            found += [
+            numbers += [
                 cell
                 for head, cell in zip(heads, cells, strict=True)
                 if head != "model" and "published" not in head and cell != "–"
             ]
-    return found
+    return numbers
 
 
 FRONT_PAGE = """
@@ -157,8 +157,8 @@ def test_every_figure_of_the_front_page_is_read_from_metrics(address, tmp_path):
         if not name.startswith("reports/"): # only one report is in git
             (copy.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy.root / name, follow_symlinks=False)
-    for made in ("prepared", "features", "models", "predictions", "reports"):
-        (copy.root / made).symlink_to(ROOT / made)
+    for folder in ("prepared", "features", "models", "predictions", "reports"):
+        (copy.root / folder).symlink_to(ROOT / folder)
     for name in ("compare", "savings"):
         path = copy.root / f"metrics/{name}.json"
         path.write_text(json.dumps(halved(json.loads(path.read_text()))))
