@@ -211,7 +211,7 @@ def test_what_cannot_be_measured_is_said(honest):
     ]
     assert states == ["not applicable"] * 4
     assert not any(
-        found["goes_off"] for found in alarm_metrics([honest.travelled(honest.made[:0], None)]).values()
+        alarm["goes_off"] for alarm in alarm_metrics([honest.travelled(honest.made[:0], None)]).values()
     )
 
 

@@ -16,10 +16,10 @@ COSTS = Costs(recovery=0.8, review=5.0, false_alert_cost=10.0, capacity=3)
 @st.composite
 def days(draw) -> tuple[pd.DataFrame, np.ndarray]: # transactions in any order, and their scores
     n = draw(st.integers(1, 40))
-    made = draw(st.lists(st.integers(0, 3 * 24 - 1), min_size=n, max_size=n)) # hours: ties are many
+    hours = draw(st.lists(st.integers(0, 3 * 24 - 1), min_size=n, max_size=n)) # few values, so many ties
     rows = pd.DataFrame({
         "transaction_id": draw(st.permutations(range(n))),
-        "timestamp": pd.Timestamp("2018-08-08", tz="UTC") + pd.to_timedelta(made, "h"),
+        "timestamp": pd.Timestamp("2018-08-08", tz="UTC") + pd.to_timedelta(hours, "h"),
         "card": draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)),
         "is_fraud": draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)),
         "amount": draw(st.lists(st.integers(0, 300).map(float), min_size=n, max_size=n)),
@@ -42,9 +42,9 @@ def plain_loop(
             seen.add((row.card, row.day))
             looked_at[row.day] = looked_at.get(row.day, 0) + 1
             alerted.append(row.transaction_id)
-            found = (row.card, row.day) in bad_days
-            net -= costs.review + (0 if found else costs.false_alert_cost)
-            if found:
+            is_bad_day = (row.card, row.day) in bad_days
+            net -= costs.review + (0 if is_bad_day else costs.false_alert_cost)
+            if is_bad_day:
                 stopped.add(row.card)
         if row.is_fraud and row.card in stopped:
             net += costs.recovery * row.amount

@@ -142,9 +142,9 @@ def serve_one(history: list[dict], first: int, online: OnlineFeatures) -> tuple[
 
 
 def send_label(online: OnlineFeatures, transaction: dict, label_time: int) -> None:
-    known = online.label(transaction["transaction_id"], transaction["is_fraud"], label_time)
+    effective_time = online.label(transaction["transaction_id"], transaction["is_fraud"], label_time)
     forgotten = transaction["arrival_time"] + online.definition.horizon
-    transaction["label_time"] = known if known is not None else max(label_time, forgotten)
+    transaction["label_time"] = effective_time if effective_time is not None else max(label_time, forgotten)
 
 
 TYPES = {

@@ -390,14 +390,14 @@ TABLE = {
 @st.composite
 def attribute_tables(draw: st.DrawFn) -> tuple[object, bytes]:
     good = ["1", "10.5", "-3.25", "shop", "2018-01-01"]
-    made = [[str(number), *good[1:]] for number in range(draw(st.integers(0, 4)))]
-    for row in made:
+    body = [[str(number), *good[1:]] for number in range(draw(st.integers(0, 4)))]
+    for row in body:
         if draw(st.booleans()):
             row[draw(st.integers(0, 4))] = draw(
                 st.sampled_from(["1", "-91", "181", "2018-01-01", "nan", "1e400", ""]) | CELL
             )
     content = (
-        "\n".join(",".join(row) for row in [["id", "lat", "lon", "kind", "since"], *made]).encode() + b"\n"
+        "\n".join(",".join(row) for row in [["id", "lat", "lon", "kind", "since"], *body]).encode() + b"\n"
     )
     table = draw(damaged(TABLE)) if draw(st.booleans()) else TABLE
     return table, draw(flipped(content)) if draw(st.integers(0, 3)) == 0 else content
