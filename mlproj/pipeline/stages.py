@@ -17,7 +17,8 @@ from ..core.checks import UserError
 from ..core.settings import load_settings
 from .environment import check_environment
 from .notebooks import run_notebook
-from .parameters import notebook_defaults, read_parameters, stage_parameters
+from .parameters import read_parameters
+from .stage_parameters import notebook_defaults, stage_parameters
 
 # %% ../../nbs/api/70_pipeline/50_stages.ipynb #fcc56e75
 def report_path(

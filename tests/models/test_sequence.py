@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mlproj.core.checks import UserError
 from mlproj.models.sequence import SINCE_PREVIOUS, add_since_previous, card_history, fit_sequence_model
-from mlproj.pipeline.parameters import notebook_defaults, read_parameters
+from mlproj.pipeline.parameters import read_parameters
+from mlproj.pipeline.stage_parameters import notebook_defaults
 from support import ROOT
 
 NO_TORCH = "PyTorch is not installed: `make sequence`"

@@ -33,7 +33,8 @@ from mlproj.explain.spot_check import choose_transactions, read_csv, write_csv, 
 from mlproj.models.model import fit_model, load_model, save_model
 from mlproj.pipeline.changes import PAGE
 from mlproj.pipeline.explorations import Scope, find_explorations, open_prepared
-from mlproj.pipeline.parameters import read_parameters, stage_parameters
+from mlproj.pipeline.parameters import read_parameters
+from mlproj.pipeline.stage_parameters import stage_parameters
 from support import MODELS, ROOT, Project
 
 HOSTILE = [

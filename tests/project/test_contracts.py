@@ -17,7 +17,8 @@ from mlproj.data.versions import hash_folder
 from mlproj.pipeline.dependencies import module_imports, stage_imports
 from mlproj.pipeline.environment import pipeline_files, read_environment, stage_packages
 from mlproj.pipeline.notebooks import find_leaks, normalise
-from mlproj.pipeline.parameters import Shared, notebook_defaults, read_parameters, stage_parameters
+from mlproj.pipeline.parameters import Shared, read_parameters
+from mlproj.pipeline.stage_parameters import notebook_defaults, stage_parameters
 from support import ROOT
 
 PARAMS = read_parameters(ROOT)
