@@ -102,7 +102,7 @@ def test_commands_that_make_no_sense(project):
     for command, expected in {
         "mlproj run prepair": "there is no stage 'prepair'",
         "mlproj run train": "train runs once a model",
-        "mlproj run train --model forest": "no model 'forest'",
+        "mlproj run train --model forest": "--model is 'forest', which is none of models",
         "mlproj data add": "say what to add",
         "mlproj data add absent.csv": "there is no file absent.csv",
     }.items():
