@@ -326,10 +326,10 @@ def verify(
     from mlproj.pipeline import verification
 
     root = project_root()
-    verified, kept = _verify_clone(root) if clone else (verification.compare_with_commit(root, root), None)
+    verified, folder = _verify_clone(root) if clone else (verification.compare_with_commit(root, root), None)
     _show(verification.describe_verification(verified))
-    if kept:
-        print(f"\nwhat was made is kept in {kept.name}: look at it, then remove it")
+    if folder:
+        print(f"\nwhat was made is kept in {folder.name}: look at it, then remove it")
     statuses = {verification.IDENTICAL: 0, verification.DIFFERENT: 1, verification.EQUAL: 3}
     raise typer.Exit(statuses[verified.verdict]) # 2 is the exit status of a misspelt command
 
