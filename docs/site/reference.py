@@ -172,12 +172,25 @@ def doc_cell(shown: str, name: str, module: Module) -> nbformat.NotebookNode:
     )
     if kind == "class":
         signature = re.sub(r"^def ", "class ", signature)
+        if "*args, **kwargs" in signature: # of a NamedTuple or a TypedDict, whose fields say more
+            signature = class_fields(name, module) or signature
+    signature = signature.replace("__main__.", "") # a class of the same notebook
     text = re.sub(
         r"\A\s*\*(.*?)\*(?=\s*(\n\n|\Z))", r"\1", text, flags=re.DOTALL
     ) # nbdev sets the first paragraph in italics
     return markdown(
         f"{target(kind, module.name, name)}\n\n### {name}\n\n```python\n{signature}\n```\n\n{text.strip()}"
     )
+
+
+def class_fields(name: str, module: Module) -> str | None: # such as a NamedTuple's, with their comments
+    "Write the first line of a class and its fields."
+    code = module.code_of(name)
+    definition = next(node for node in ast.parse(code).body if getattr(node, "name", None) == name)
+    fields = [node for node in definition.body if isinstance(node, ast.AnnAssign)]
+    lines = code.splitlines()
+    spans = [line for field in fields for line in lines[field.lineno - 1 : field.end_lineno]]
+    return "\n".join([lines[definition.lineno - 1], *spans]) if fields else None
 
 
 def target(kind: str, module: str, name: str) -> str:

@@ -102,6 +102,15 @@ class Links(HTMLParser):
             self.addresses.append(given.get("href") or given.get("src") or "")
 
 
+def test_the_reference_shows_fields_and_short_names():
+    pages = [path for path in PAGES if path.startswith("api/")]
+    assert len(pages) > 70 or not PAGES
+    assert not [path for path in pages if "__main__" in (SITE / path).read_text()]
+    for path in pages:
+        for code in BeautifulSoup((SITE / path).read_text(), "html.parser").select("article pre"):
+            assert not code.text.startswith("class ") or "*args, **kwargs" not in code.text, code.text
+
+
 def test_links_lead_somewhere():
     if not PAGES:
         pytest.skip("there is no site: `make docs` makes it")
