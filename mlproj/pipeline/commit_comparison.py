@@ -9,14 +9,20 @@ __all__ = ['RENAMED', 'REPORT', 'DIFFERENT', 'KeyChanges', 'compare_keys', 'Comp
 # %% ../../nbs/api/70_pipeline/67_commit_comparison.ipynb #e4832272
 import json
 import re
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
 from .lineage import flatten
-from .verification import IDENTICAL, committed_text, hash_output, read_lock, text_here
+from mlproj.pipeline.verification import (
+    IDENTICAL,
+    committed_text,
+    git_text,
+    hash_output,
+    read_lock,
+    text_here,
+)
 
 # %% ../../nbs/api/70_pipeline/67_commit_comparison.ipynb #2a69c87e
 @dataclass(frozen=True)
@@ -95,12 +101,7 @@ def compare_path(
         return DIFFERENT, [f"it is absent {'in the commit' if md5 is None else 'here'}"]
     if not path.endswith(".json"):
         return DIFFERENT, ["its hash differs"]
-    return _compare_metrics(_committed_json(root, commit, path), (root / path).read_text())
-
-
-def _committed_json(root: Path, commit: str, path: str) -> str | None: # None where git does not have it
-    done = subprocess.run(["git", "show", f"{commit}:{path}"], cwd=root, capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else None
+    return _compare_metrics(git_text(root, commit, path), (root / path).read_text())
 
 
 def _compare_metrics(old: str | None, new: str) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['IDENTICAL', 'EQUAL', 'DIFFERENT', 'NOT_HERE', 'Compared', 'compare_output', 'hash_output', 'find_causes',
            'Verification', 'compare_with_commit', 'read_lock', 'data_version', 'text_here', 'committed_text',
-           'describe_verification']
+           'git_text', 'describe_verification']
 
 # %% ../../nbs/api/70_pipeline/65_verification.ipynb #aefc33d7
 import hashlib
@@ -305,16 +305,26 @@ def committed_text(
 
     Raises `UserError` where git has no such commit, and where the commit has no such record.
     """
-    command = ["git", "show", f"{commit}:{name}"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
-    if done.returncode:
+    text = git_text(root, commit, name)
+    if text is None:
         if commit != "HEAD":
             _check_commit(root, commit)
         which = "the last commit" if commit == "HEAD" else f"commit {commit}"
         raise UserError(
             f"{which} has no {name}, and so no results to compare with: commit what `make repro` made"
         )
-    return done.stdout
+    return text
+
+
+def git_text(
+    root: Path, # the project
+    commit: str,
+    path: str, # of a file
+) -> str | None: # None where git does not have it
+    "Read a file as a commit has it."
+    command = ["git", "show", f"{commit}:{path}"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
+    return done.stdout if done.returncode == 0 else None
 
 
 def _check_commit(root: Path, commit: str) -> None:
