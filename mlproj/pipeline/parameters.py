@@ -96,11 +96,16 @@ class Shared(TypedDict):
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #9343451d
 class Prepare(TypedDict):
-    columns: dict[str, str]
+    columns: dict[str, str | list[str]]
     types: dict[str, str]
+    start: str
     decimals: dict[str, int]
+    decimal_mark: str
+    thousands_mark: str
+    negative_amounts: Literal["set_aside", "column"]
     timezone: str
     labels: dict[str | int, int | None]
+    csv: dict[str, str | int]
     entities: list[str]
     attributes: dict[str, dict]
     evaluation_only: list[str]

@@ -249,8 +249,8 @@ def test_data_without_attributes_run_once(empty):
     ("change", "expected"),
     [
         (
-            {"types": {"timestamp": "hours"}},
-            "has 'hours' for timestamp: it is one of seconds, milliseconds, microseconds",
+            {"types": {"timestamp": "weeks"}},
+            "has 'weeks' for timestamp: it is one of days, hours, minutes, seconds",
         ),
         ({"types": {}}, "rows break the contract"),
         ({"types": {"height": "number"}}, "prepare.types in params.yaml names height"),
