@@ -14,6 +14,7 @@ from itertools import product
 
 import numpy as np
 
+from ..core.wording import entity_words
 from ..features.definition import Definition, Duration, Windows
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #4a008c62
@@ -55,8 +56,8 @@ def _window_sentence(
 ) -> str:
     value, aggregate, column = row[name], item["aggregate"], item.get("column", "")
     words = {
-        "who": _words(windows.entity),
-        "column": _words(column),
+        "who": entity_words(windows.entity),
+        "column": entity_words(column),
         "span": _span(length, windows.lag),
         "labels": _span(length, Duration("0d")),
     }
@@ -76,10 +77,6 @@ def _is_missing(value: object) -> bool:
         return value is None or bool(value != value)
     except TypeError: # the missing value of pandas, which compares neither true nor false
         return True
-
-
-def _words(name: str) -> str: # customer_id → customer
-    return name.removesuffix("_id").replace("_", " ")
 
 
 def _span(length: Duration, lag: Duration) -> str: # 7d, 0d → the last 7 days
@@ -134,7 +131,7 @@ def _window_features(definition: Definition) -> dict[str, tuple]: # feature → 
 
 def _attribute_features(definition: Definition) -> dict[str, str]: # feature → its words
     return {
-        f"{line['entity']}_{column}": f"{_words(line['entity'])}'s {_words(column)}"
+        f"{line['entity']}_{column}": f"{entity_words(line['entity'])}'s {entity_words(column)}"
         for line in definition.attributes
         for column in line["columns"]
     }
