@@ -8,6 +8,7 @@ __all__ = ['put_in_place', 'write_json', 'read_json']
 # %% ../../nbs/api/10_core/30_files.ipynb #8acb4ee8
 import glob
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,9 +44,17 @@ def write_json(
     path: Path, # replaced when it exists
     content: dict,
 ) -> None:
-    "Write a small result."
+    "Write a small result. Figures that are not finite become null."
     with put_in_place(path) as place:
-        place.write_text(json.dumps(content, indent=1) + "\n")
+        place.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
+
+
+def _without_nan(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def read_json(

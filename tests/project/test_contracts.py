@@ -71,6 +71,28 @@ def test_a_notebook_has_the_parameters_of_params_yaml_as_defaults(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_that_is_opened_by_hand_takes_the_values_of_params_yaml(path, tmp_path, monkeypatch):
+    "Each value of the file is another one than the notebook's; the names are those that the pipeline gives."
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    place = next(n for n, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    others = {"other": {"estimator": "Rule", "parameters": {}}}
+    other = {name: others if name == "models" else {"other": 1} for name in PARAMS}
+    own = PARAMS.get(path.stem, {})
+    other |= {path.stem: dict.fromkeys(own, "other")} if own else {}
+    (tmp_path / "nbs").symlink_to(ROOT / "nbs")
+    (tmp_path / "settings.ini").touch()
+    YAML().dump(other, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    variables = {}
+    for cell in cells[place : place + 2]:
+        exec(cell.source, variables)
+    defaults = notebook_defaults(nbformat.read(path, as_version=4), path.name)
+    model = None if "model" in own else "other" if "model" in defaults else None
+    given = stage_parameters({**PARAMS, **other, "models": others}, defaults, path.stem, model)
+    assert {name: variables[name] for name in defaults} == given
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_stage_depends_on_the_parameters_that_it_reads(path):
     notebook, own = nbformat.read(path, as_version=4), PARAMS.get(path.stem, {})
     defaults = notebook_defaults(notebook, path.name)

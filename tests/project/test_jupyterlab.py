@@ -21,7 +21,6 @@ from nbformat.v4 import new_markdown_cell, new_output
 from traitlets.config import PyFileConfigLoader
 
 from mlproj.data.versions import read_record
-from mlproj.pipeline.parameters import read_parameters
 from support import ROOT, Project, Visit
 
 NOTEBOOKS = sorted(
@@ -164,10 +163,8 @@ def test_what_ipython_keeps_beside_its_settings_is_no_part_of_the_project():
 
 @pytest.mark.long
 def test_a_stage_notebook_runs_alone_from_its_own_folder(project):
-    windows = read_parameters(ROOT)["features"]["windows"]  # the windows that the notebook has as defaults
-    project.params(lambda params: params["features"].update(windows=windows))
-    project.run("dvc repro features")
-    for stage in ("prepare", "features"):
+    "It has the values of params.yaml, which are not those of its cell `parameters`."
+    for stage in ("prepare", "features", "score"):
         before = (project.root / f"nbs/pipeline/{stage}.ipynb").read_bytes()
         project.run(f"jupyter nbconvert --execute --to notebook --stdout nbs/pipeline/{stage}.ipynb")
         assert (project.root / f"nbs/pipeline/{stage}.ipynb").read_bytes() == before
