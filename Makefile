@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY := PASSIVE
 # uv installs modules uncompiled. Python compiles each module at its first import, and may store the result.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help repro explore tune test long verify bench lab hooks docs docs-serve spark sequence readme readme-text house counts lock sbom licences
+.PHONY: help repro explore tune verify lab hooks docs docs-serve spark sequence readme readme-text lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,26 +28,6 @@ explore: $(READY) ## run the notebooks of nbs/explore again, on what `make repro
 tune: $(READY) ## search for better parameters of the model named under tune in params.yaml; stop it and go on as you like
 	@mlproj data
 	@mlproj tune
-
-test: $(READY) ## run the quick tests: the library's notebooks, then tests/
-	@nbdev-test nbs/api
-	@pytest
-
-# Each part takes less than an hour on two cores. A folder of tests that is named in no other part belongs to the library.
-PARTS := library pipeline project site
-PART := $(PARTS)
-TESTS_library := tests --ignore=tests/pipeline --ignore=tests/project
-TESTS_pipeline := tests/pipeline
-TESTS_project := tests/project --ignore=tests/project/test_site.py
-TESTS_site := tests/project/test_site.py
-UNKNOWN_PARTS := $(filter-out $(PARTS),$(PART))
-# This check stands outside the recipe, so it fails before make runs anything that the tests need.
-$(if $(and $(UNKNOWN_PARTS),$(filter long,$(MAKECMDGOALS))),$(error PART is one of: $(PARTS)))
-RUN_part = pytest -m "slow or long or site" --junitxml=.venv/checks-$(part).xml $(TESTS_$(part)) || status=1; \
-	python tests/record.py .venv/checks-$(part).xml || status=1;
-
-long: repro $(if $(filter pipeline,$(PART)),explore) docs .venv/spark ## run all other tests, or one PART of them (library, pipeline, project, site), and write down what they found
-	@status=0; $(foreach part,$(PART),$(RUN_part)) exit $$status
 
 verify: $(READY) ## make everything anew in a clean clone of the last commit, and compare each output
 	@mlproj verify --clone || [ $$? -eq 3 ] # equal in figures
@@ -66,9 +46,6 @@ docs: $(READY) ## make the site, _docs/, from what `make repro` left
 
 docs-serve: docs ## show the site on http://127.0.0.1:8000
 	@python -m http.server --bind 127.0.0.1 --directory _docs 8000
-
-bench: $(READY) ## measure speed and memory against peers; takes ten minutes, 4 GB of memory and 6 GB of disk
-	@python -m benchmarks
 
 spark: .venv/spark ## install PySpark, for `backend = spark` in settings.ini; it needs Java 17
 
@@ -96,12 +73,6 @@ readme-text: $(READY)
 	@set -o pipefail; jupyter nbconvert --execute --to markdown --no-input --stdout --log-level ERROR nbs/index.ipynb \
 		| sed -E 's@\]\((api|explore|pipeline)@](nbs/\1@g; s@\]\(\.\./@](@g'
 
-house: $(READY) ## draw the sub-packages and what they import, docs/guide/house.svg
-	@python docs/site/house.py
-
-counts: $(READY) ## print how long cells, lines, notebooks and modules are
-	@python .ci/counts.py
-
 # uv chooses versions for Python 3.11. The lock then takes the same versions for every later Python and every system; by itself uv would
 # choose other versions for each Python. Two packages are left out: NCCL, half a gigabyte, is for several GPUs at once, and rfc3987-syntax
 # adds a second to every start, for checks that the project does not need.
@@ -117,12 +88,6 @@ lock: $(READY) ## remake requirements.lock from pyproject.toml
 	@$(MAKE) --silent $(READY)
 	@mlproj environment
 
-sbom: $(READY) ## list what is installed in sbom.json, as CycloneDX has it
-	@python .ci/inventory.py sbom
-
-licences: $(READY) ## list the licences of what is installed; fails where one is not allowed
-	@python .ci/inventory.py licences
-
 # pip installs uv and setuptools from the lock, then uv installs the rest, because uv fetches and unpacks several packages at once.
 # setuptools builds the packages that come as source alone. Without it uv would fetch a version of setuptools that the lock does not name.
 # The stamp is made last, so that `make` repeats an installation that was interrupted.
@@ -135,3 +100,6 @@ $(READY): requirements.lock pyproject.toml
 	@$(UV) --no-build-isolation --require-hashes -r requirements.lock
 	@$(UV) --no-build-isolation --editable .
 	@touch $(READY)
+
+# Targets for those who develop the library. A project of `mlproj new` does not have them.
+-include .ci/library.mk

@@ -49,6 +49,8 @@ def front_page(root: Path) -> nbformat.NotebookNode:
             cell.source = f"{before}```{{raw}} html\n{draw(root)}\n```{rest.partition('```')[2]}"
     _, versions = recorded(root)["reports/compare.ipynb"]
     contents = (root / "docs/site/contents.md").read_text()
+    if not (root / "benchmarks").exists():
+        contents = contents.replace("benchmarks/index\n", "")
     notebook.cells[1:1] = [markdown(describe(versions)), markdown(contents)]
     return as_page(notebook, "nbs/index.ipynb", root)
 
@@ -68,7 +70,8 @@ def gather_explore(root: Path, site: Path) -> None:
 
 def gather_texts(root: Path, site: Path) -> None:
     "Copy the Markdown pages, fill their marks, and copy the pictures and the static files."
-    for path in [*(root / "docs/guide").glob("*.md"), *(root / name for name in TEXTS)]:
+    texts = [root / name for name in TEXTS if (root / name).exists()] # a project of `mlproj new` has none
+    for path in [*(root / "docs/guide").glob("*.md"), *texts]:
         name = path.relative_to(root).as_posix()
         place = site / page_of(name, root)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-project = "mlproj"
+ROOT = Path(__file__).parent.parent.parent
+project = (ROOT / "README.md").read_text().partition("\n")[0].removeprefix("# ")
 copyright = "the mlproj contributors, Apache License 2.0"
 extensions = ["myst_nb", "mathml"]
 nitpicky = True # a reference to something that is not there is a warning, and `make docs` stops at warnings
@@ -24,7 +25,7 @@ nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
 
 html_theme = "pydata_sphinx_theme"
-html_title = "mlproj"
+html_title = project
 html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -35,7 +36,7 @@ html_context = {"default_mode": "auto"} # light or dark, as the reader's system 
 html_sidebars = {page: [] for page in ("index", "benchmarks/index")} # nothing below them
 html_theme_options = {
     "logo": {
-        "text": "mlproj",
+        "text": project,
         "image_light": "static/icon.svg",
         "image_dark": "static/icon.svg",
         "alt_text": "",
@@ -46,3 +47,5 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+if not (ROOT / "CITATION.cff").exists(): # the pages of a project of `mlproj new` belong to somebody else
+    html_theme_options["footer_start"] = []

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRITE_REPORTS', 'SAME_BYTES', 'imported_modules', 'all_modules', 'module_imports', 'imported_packages',
-           'stage_imports', 'write_dependencies']
+           'stage_imports', 'write_dependencies', 'write_plots']
 
 # %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #f8dee978
 import ast
@@ -199,3 +199,25 @@ def _set_lists(entry: dict, modules: list[str], packages: list[str]) -> bool: # 
         versions[VERSIONS_FILE] = CommentedSeq(packages)
         versions[VERSIONS_FILE].fa.set_flow_style()
     return before != modules or not same
+
+# %% ../../nbs/api/70_pipeline/25_dependencies.ipynb #e9307f04
+_CURVES = re.compile(r"(?:^ +(plots/\w+)/[\w.-]+\.csv: \w+\n)+", re.MULTILINE)
+
+
+def write_plots(
+    root: Path, # the project's root
+    models: list[str], # of params.yaml, in order
+) -> bool: # whether dvc.yaml has changed
+    "Let each plot of dvc.yaml show these models."
+    def name_models(match: re.Match) -> str:
+        last = match[0].splitlines()[-1]
+        begin, value = last[: last.index("plots/")], last.rpartition(": ")[2]
+        return "".join(f"{begin}{match[1]}/{model}.csv: {value}\n" for model in models)
+
+    path = root / "dvc.yaml"
+    before = path.read_text()
+    text = _CURVES.sub(name_models, before)
+    if text != before:
+        with put_in_place(path) as place:
+            place.write_text(text)
+    return text != before
