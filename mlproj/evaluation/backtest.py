@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..core.checks import UserError
 from ..core.settings import load_settings
+from ..core.wording import count_noun
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .splits import Fold, test_rows, train_rows
 from ..models.model import Model, fit_model
@@ -173,13 +174,14 @@ def describe_means(
     table: pd.DataFrame, # from `fold_table`
     model: str, # subject of the sentence, such as "`xgboost`"
     k: int, # cards looked at each day
-    looked_at: str, # "compromised cards", or "frauds" where no column tells cards apart
+    looked_for: str, # what the team looks for, such as "cards with a fraud"
 ) -> str:
     "Say in a sentence what a model reaches on average over the folds of test."
     test = table[table["of"] == "test"]
     mean = test.mean(numeric_only=True)
+    folds = count_noun(len(test), "fold")
     return (
-        f"Over the {len(test)} folds of test with known labels {model} reaches on average an AUC of "
+        f"Over {folds} of test with known labels {model} reaches on average an AUC of "
         f"{mean.auc:.3f}, an average precision of {mean.average_precision:.3f}, and finds "
-        f"{mean[f'card_precision_{k}'] * k:.1f} {looked_at} among the {k} looked at each day."
+        f"{mean[f'card_precision_{k}'] * k:.1f} {looked_for} among the {k} looked at each day."
     )
