@@ -52,6 +52,8 @@ class AlertUnit:
     short: str # name of the figure in tables; a number follows
     false_alert: str # what makes an alert a false one
     rule: str # a sentence: what tells the units apart
+    blocking: str # a sentence: which units have no alerts; empty where there are none
+    blocked: str # continues a count of transactions; empty where there are none
 
 
 CARDS = AlertUnit(
@@ -62,6 +64,9 @@ CARDS = AlertUnit(
     "CP@",
     "the card had no fraud that day",
     "Cards are told apart by `card`.",
+    "A card with a fraud that was known when a day began is blocked, as in the backtest: its transactions "
+    "are scored, but raise no alert.",
+    "by cards with a fraud that was known",
 )
 TRANSACTIONS = AlertUnit(
     "transaction",
@@ -71,6 +76,8 @@ TRANSACTIONS = AlertUnit(
     "P@",
     "the transaction is genuine",
     "Each transaction is looked at on its own.",
+    "",
+    "",
 )
 
 # %% ../../nbs/api/10_core/17_wording.ipynb #00f436a4
