@@ -4,37 +4,41 @@
 
 # %% auto #0
 __all__ = ['rows_to_test', 'count_training', 'Backtest', 'backtest', 'fold_of', 'fold_metrics', 'backtest_metrics', 'fold_table',
-           'daily_card_precision', 'describe_means']
+           'daily_card_precision', 'describe_means', 'describe_folds']
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #c68169df
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from ..core.checks import UserError
 from ..core.settings import load_settings
+<<<<<<< HEAD
 from ..core.wording import count_noun
+=======
+from ..core.wording import count_noun, join_words
+>>>>>>> aa2a692 (Train and test on any fold, and say what could not be done)
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .splits import Fold, test_rows, train_rows
-from ..models.model import Model, fit_model
+from ..models.model import Model, can_learn, fit_model
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #3119a72c
 def rows_to_test(
     rows: pd.DataFrame, # transactions of all folds
-    fold: Fold,
+    folds: list[Fold],
     card: str, # column that tells cards apart, from `card_column`
-) -> pd.Series: # boolean, one a row
-    """Mark the rows that a fold is tested on.
+) -> dict[Fold, pd.Series]: # for each fold that has such rows: boolean, one a row
+    """Mark the rows that each fold is tested on.
 
-    Raises `UserError` for a fold that has no such rows.
+    Raises `UserError` when no fold has such rows.
     """
-    marked = test_rows(rows, fold, card)
-    if not marked.any():
-        raise UserError(
-            f"the fold from {fold.name} has no transactions to test: choose other folds in params.yaml"
-        )
+    marked = {fold: test_rows(rows, fold, card) for fold in folds}
+    marked = {fold: mask for fold, mask in marked.items() if mask.any()}
+    if not marked:
+        raise UserError("none of the folds has transactions to test: choose other folds in params.yaml")
     return marked
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #ca4c3262
@@ -57,6 +61,7 @@ def count_training(
 class Backtest(NamedTuple):
     predictions: pd.DataFrame # transaction_id, timestamp, fold, score
     training: list[dict] # for each fold, from `count_training`
+    untaught: list[str] # names of the folds whose training rows teach nothing
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #22d43249
 def backtest(
@@ -68,27 +73,29 @@ def backtest(
     card: str, # column that tells cards apart, from `card_column`
     fitted: dict[str | None, Model] | None = None, # {fold: its model}, for folds that have one
 ) -> Backtest:
-    """Fit a recipe in each fold and score the fold's test rows.
+    """Fit a recipe in each fold and score the fold's test rows. Folds without such rows are left out.
 
-    Raises `UserError` for a fold that has no rows to test.
+    Raises `UserError` when no fold has rows to test.
     """
     threads = load_settings().threads
     workers = min(threads, 2) # each worker holds the history of its fold in memory
     needed = [*dict.fromkeys(["transaction_id", "timestamp", "label_time", "is_fraud", *features])]
+    marked = rows_to_test(rows, folds, card)
 
     def test_fold(fold: Fold) -> Backtest: # of this fold alone
-        tested = rows[rows_to_test(rows, fold, card)]
+        tested = rows[marked[fold]]
         trained = rows.loc[train_rows(rows, fold, recipe.get("history_days")), needed]
         model = (fitted or {}).get(fold.name)
-        if model is None:
+        if model is None and can_learn(recipe, trained):
             model = fit_model(recipe, trained, features, definition, threads // workers)
-        scored = tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=model.predict(tested))
-        return Backtest(scored, [count_training(trained, tested, fold)])
+        score = model.predict(tested) if model else trained.is_fraud.sum() / max(len(trained), 1)
+        scored = tested[["transaction_id", "timestamp"]].assign(fold=fold.name, score=score)
+        return Backtest(scored, [count_training(trained, tested, fold)], [] if model else [fold.name])
 
     with ThreadPoolExecutor(workers) as pool:
-        parts = list(tqdm(pool.map(test_fold, folds), desc="folds", total=len(folds), disable=None))
-    predictions = pd.concat([part.predictions for part in parts], ignore_index=True)
-    return Backtest(predictions, [counts for part in parts for counts in part.training])
+        parts = list(tqdm(pool.map(test_fold, marked), desc="folds", total=len(marked), disable=None))
+    training, untaught = (sum(lists, []) for lists in zip(*(part[1:] for part in parts), strict=True))
+    return Backtest(pd.concat([part.predictions for part in parts], ignore_index=True), training, untaught)
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #f947d783
 def fold_of(
@@ -142,12 +149,15 @@ def backtest_metrics(
     figures: list[dict], # from `fold_metrics`
     tests: list[Fold], # the folds of test
 ) -> dict[str, list[dict]]: # validation, folds (those of test)
-    "Give the figures of all folds the shape of metrics."
+    """Give the figures of all folds the shape of metrics.
+
+    Raises `UserError` when no fold of test has figures.
+    """
     names = [fold.name for fold in tests]
-    return {
-        "validation": [of_fold for of_fold in figures if of_fold["fold"] not in names],
-        "folds": [of_fold for of_fold in figures if of_fold["fold"] in names],
-    }
+    validation = [of_fold for of_fold in figures if of_fold["fold"] not in names]
+    if len(validation) == len(figures):
+        raise UserError("no label is known in the folds of test: choose earlier folds in params.yaml")
+    return {"validation": validation, "folds": [of_fold for of_fold in figures if of_fold["fold"] in names]}
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #fae12eb4
 def fold_table(
@@ -177,6 +187,7 @@ def describe_means(
     looked_for: str, # what the team looks for, such as "cards with a fraud"
 ) -> str:
     "Say in a sentence what a model reaches on average over the folds of test."
+<<<<<<< HEAD
     test = table[table["of"] == "test"]
     mean = test.mean(numeric_only=True)
     folds = count_noun(len(test), "fold")
@@ -184,4 +195,35 @@ def describe_means(
         f"Over {folds} of test with known labels {model} reaches on average an AUC of "
         f"{mean.auc:.3f}, an average precision of {mean.average_precision:.3f}, and finds "
         f"{mean[f'card_precision_{k}'] * k:.1f} {looked_for} among the {k} looked at each day."
+=======
+    test = table[table["of"] == "test"].drop(columns="of").astype("float64")
+    mean, n_folds = test.mean(), count_noun(len(test), "fold")
+    finds = f"finds {mean[f'card_precision_{k}'] * k:.1f} {looked_at} among the {k} looked at each day"
+    if np.isnan(mean.average_precision):
+        return f"Over the {n_folds} of test with known labels {model} {finds}."
+    return (
+        f"Over the {n_folds} of test with known labels {model} reaches on average an AUC of "
+        f"{mean.auc:.3f}, an average precision of {mean.average_precision:.3f}, and {finds}."
+    )
+
+# %% ../../nbs/api/50_evaluation/50_backtest.ipynb #3e8c52f3
+def describe_folds(
+    tested: Backtest,
+    folds: list[Fold], # all
+    table: pd.DataFrame, # from `fold_table`
+) -> str: # nothing where each fold could be trained, tested and judged
+    "Say in which folds there was nothing to test, to learn, to judge or to find."
+    with_rows = [counts["fold"] for counts in tested.training]
+    undefined = table.index[table.average_precision.isna()]
+    lists = {
+        "no transactions to test, so the fold is left out": {fold.name for fold in folds} - set(with_rows),
+        "no fraud to learn from, so all scores are equal": tested.untaught,
+        "no label that is known in the test, so there is no figure": set(with_rows) - set(table.index),
+        "labels of one kind in the test, so AUC and average precision are undefined": undefined,
+    }
+    return " ".join(
+        f"{count_noun(len(names), 'fold')} of {len(folds)} ({join_words(sorted(names))}): {what}."
+        for what, names in lists.items()
+        if len(names)
+>>>>>>> aa2a692 (Train and test on any fold, and say what could not be done)
     )

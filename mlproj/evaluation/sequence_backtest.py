@@ -21,16 +21,16 @@ def backtest_sequences(
     features: list[str], # inputs of a step, in order; the time since the previous transaction is added
     card: str, # column that tells cards apart, from `card_column`
 ) -> pd.DataFrame: # transaction_id, timestamp, fold, score
-    """Fit a model in each fold and score the fold's test rows.
+    """Fit a model in each fold and score the fold's test rows. Folds without such rows are left out.
 
-    Raises `UserError` for a fold that has no rows to test.
+    Raises `UserError` when no fold has rows to test.
     """
     rows = add_since_previous(rows, card)
     history = card_history(rows, card, recipe["n_transactions"])
     inputs = [*features, SINCE_PREVIOUS]
     predictions = []
-    for fold in tqdm(folds, desc="folds", disable=None):
-        tested = rows_to_test(rows, fold, card).to_numpy()
+    for fold, marked in tqdm(rows_to_test(rows, folds, card).items(), desc="folds", disable=None):
+        tested = marked.to_numpy()
         trained = train_rows(rows, fold, recipe["history_days"]).to_numpy()
         model = fit_sequence_model(rows, history, trained, inputs, recipe)
         scored = rows.loc[tested, ["transaction_id", "timestamp"]]

@@ -216,7 +216,9 @@ def predict_folds(
     search: Search,
 ) -> pd.DataFrame: # transaction_id, timestamp, fold, score
     "Score the folds of validation."
-    predictions, _ = backtest(rows, search.folds, recipe, search.inputs, search.definition, search.card)
+    predictions = backtest(
+        rows, search.folds, recipe, search.inputs, search.definition, search.card
+    ).predictions
     return predictions
 
 

@@ -38,23 +38,17 @@ def encode_numbers(
     n_rows: int,
     estimator: str, # name of the estimator that takes the numbers
 ) -> np.ndarray: # (n_rows, n_inputs) standardised
-    """Standardise numeric inputs.
+    """Standardise numeric inputs. For an estimator that takes no missing numbers, they become the mean.
 
-    Raises `UserError` for infinite numbers, and for missing numbers that the estimator cannot take.
+    Raises `UserError` for infinite numbers.
     """
     numbers = np.empty((len(described), n_rows))
-    n_missing = {}
     for item, values in zip(described, numbers, strict=True):
         values[:] = finite_numbers(columns[item["name"]], item["name"])
-        n_missing[item["name"]] = np.isnan(values).sum()
         values -= item["mean"]
         values /= item["scale"]
-    name = max(n_missing, key=n_missing.get, default=None)
-    if estimator not in TAKES_MISSING and n_missing.get(name):
-        raise UserError(
-            f"the feature {name} is missing in {n_missing[name]} of {n_rows} rows, which {estimator} cannot "
-            "take: give features a number as `fill` in params.yaml, or choose XGBClassifier"
-        )
+        if estimator not in TAKES_MISSING:
+            values[np.isnan(values)] = 0.0
     return numbers.T
 
 # %% ../../nbs/api/40_models/25_encoding.ipynb #4a8a7d4b
@@ -92,8 +86,7 @@ def encode_inputs(
 ) -> np.ndarray: # (n_rows, n_columns): the numeric inputs, then the categorical ones
     """Turn named columns into what an estimator takes.
 
-    Raises `UserError` for infinite numbers, for missing numbers that the estimator cannot take, and for an
-    input of too many categories for one-hot.
+    Raises `UserError` for infinite numbers, and for an input of too many categories for one-hot.
     """
     n_rows = len(columns[described[0]["name"]])
     numeric = [item for item in described if item["kind"] == "numeric"]

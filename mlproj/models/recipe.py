@@ -160,4 +160,6 @@ def undersample(
         )
     is_fraud = rows.is_fraud.to_numpy() == 1
     drawn = is_fraud | (np.random.RandomState(0).random_sample(len(rows)) < share)
+    if drawn.sum() == is_fraud.sum(): # of a few genuine transactions none may be drawn: all stay
+        return TrainingRows(rows, {})
     return TrainingRows(rows[drawn], {"sample_weight": np.where(is_fraud[drawn], 1.0, 1 / share)})

@@ -56,7 +56,8 @@ class Pipeline:
         self.rows = self.transactions.rename(columns={"amount": "amount_cents"}).merge(
             self.made, on="transaction_id"
         )
-        self.predictions, self.training = backtest(self.rows, self.folds, self.recipe, self.inputs, "", CARD)
+        made = backtest(self.rows, self.folds, self.recipe, self.inputs, "", CARD)
+        self.predictions, self.training = made.predictions, made.training
         self.cut = self.fold.test_start + pd.Timedelta(days=3.5)
 
     def predict(self, rows: pd.DataFrame, inputs: list[str]) -> pd.DataFrame:

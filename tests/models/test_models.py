@@ -92,20 +92,17 @@ def test_a_category_not_seen_in_training_is_no_category(chosen):
     )
 
 
-def test_xgboost_takes_missing_values_and_others_name_the_column():
+def test_xgboost_takes_missing_values_and_others_take_the_mean():
     rows = shop()
     for more in ({}, NATIVE):
         model = fit(recipe("XGBClassifier", **more), rows, ["country", "age", "amount"])
         alarming = rows[rows.age.isna() & (rows.amount > 170) & (rows.country != "FR")]
         assert model.predict(alarming).min() > 0.5 > model.predict(alarming.assign(age=40)).max()
     for estimator in ESTIMATORS[:3]:
-        refusal = f"feature age is missing .*, which {estimator} cannot take: "
-        refusal += "give features a number as `fill`"
-        with pytest.raises(UserError, match=refusal):
-            fit(recipe(estimator), rows, ["age", "amount"])
-        trained = fit(recipe(estimator), rows.fillna({"age": 0}), ["age", "amount"])
-        with pytest.raises(UserError, match="the feature age is missing in"):
-            trained.predict(rows)
+        trained = fit(recipe(estimator), rows, ["age", "amount"])
+        mean = rows.age.mean()
+        assert (trained.predict(rows) == trained.predict(rows.fillna({"age": mean}))).all()
+        assert (trained.predict(rows) != trained.predict(rows.fillna({"age": mean + 40}))).any()
 
 
 VARIANTS = [{}, {"tree_method": "exact", "base_score": 0.5}, {"scale_pos_weight": 20}]
@@ -164,9 +161,9 @@ def test_the_stages_take_text_and_missing_values(project):
     schema = json.loads((project.root / "models/boosted/schema.json").read_text())
     assert [item["kind"] for item in schema["features"][-2:]] == ["categorical", "numeric"]
     assert schema["features"][-2]["categories"] == ["even", "odd"]
-    assert "the feature gaps is missing in" in message(
-        project.run("mlproj run train --model logistic", fails=True)
-    )
+    project.run("mlproj run train --model logistic && mlproj run backtest --model logistic")
+    told = "Values are missing of `gaps` (20% of the rows): LogisticRegression takes the mean instead."
+    assert told in (project.root / "reports/train/logistic.ipynb").read_text()
 
 
 @pytest.mark.long
