@@ -16,11 +16,7 @@ from tqdm import tqdm
 
 from ..core.checks import UserError
 from ..core.settings import load_settings
-<<<<<<< HEAD
-from ..core.wording import count_noun
-=======
 from ..core.wording import count_noun, join_words
->>>>>>> aa2a692 (Train and test on any fold, and say what could not be done)
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .splits import Fold, test_rows, train_rows
 from ..models.model import Model, can_learn, fit_model
@@ -187,22 +183,13 @@ def describe_means(
     looked_for: str, # what the team looks for, such as "cards with a fraud"
 ) -> str:
     "Say in a sentence what a model reaches on average over the folds of test."
-<<<<<<< HEAD
-    test = table[table["of"] == "test"]
-    mean = test.mean(numeric_only=True)
-    folds = count_noun(len(test), "fold")
-    return (
-        f"Over {folds} of test with known labels {model} reaches on average an AUC of "
-        f"{mean.auc:.3f}, an average precision of {mean.average_precision:.3f}, and finds "
-        f"{mean[f'card_precision_{k}'] * k:.1f} {looked_for} among the {k} looked at each day."
-=======
     test = table[table["of"] == "test"].drop(columns="of").astype("float64")
     mean, n_folds = test.mean(), count_noun(len(test), "fold")
-    finds = f"finds {mean[f'card_precision_{k}'] * k:.1f} {looked_at} among the {k} looked at each day"
+    finds = f"finds {mean[f'card_precision_{k}'] * k:.1f} {looked_for} among the {k} looked at each day"
     if np.isnan(mean.average_precision):
-        return f"Over the {n_folds} of test with known labels {model} {finds}."
+        return f"Over {n_folds} of test with known labels {model} {finds}."
     return (
-        f"Over the {n_folds} of test with known labels {model} reaches on average an AUC of "
+        f"Over {n_folds} of test with known labels {model} reaches on average an AUC of "
         f"{mean.auc:.3f}, an average precision of {mean.average_precision:.3f}, and {finds}."
     )
 
@@ -225,5 +212,4 @@ def describe_folds(
         f"{count_noun(len(names), 'fold')} of {len(folds)} ({join_words(sorted(names))}): {what}."
         for what, names in lists.items()
         if len(names)
->>>>>>> aa2a692 (Train and test on any fold, and say what could not be done)
     )

@@ -23,7 +23,7 @@ import pytest
 from filelock import FileLock
 
 from mlproj.data.versions import hash_files, hash_folder, read_record
-from support import MADE, MODELS, ROOT, Project, copy_project
+from support import MADE, ROOT, Project, copy_project
 
 ROWS = ROOT / "records" / "bad_days.json"
 STAGES = ["prepare", "features", "train@logistic", "backtest@logistic", "compare", "judge"]
