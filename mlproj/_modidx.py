@@ -69,6 +69,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                              'mlproj/core/wording.py'),
                                      'mlproj.core.wording.entity_words': ( 'api/10_core/wording.html#entity_words',
                                                                            'mlproj/core/wording.py'),
+                                     'mlproj.core.wording.figure_text': ('api/10_core/wording.html#figure_text', 'mlproj/core/wording.py'),
                                      'mlproj.core.wording.join_words': ('api/10_core/wording.html#join_words', 'mlproj/core/wording.py'),
                                      'mlproj.core.wording.metric_title': ( 'api/10_core/wording.html#metric_title',
                                                                            'mlproj/core/wording.py'),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CARDS', 'TRANSACTIONS', 'TITLES', 'entity_words', 'join_words', 'name_columns', 'count_noun', 'short_number',
-           'AlertUnit', 'alert_unit', 'metric_title', 'describe_draws', 'describe_choice']
+           'figure_text', 'AlertUnit', 'alert_unit', 'metric_title', 'describe_draws', 'describe_choice']
 
 # %% ../../nbs/api/10_core/17_wording.ipynb #c0d94ba6
 from dataclasses import dataclass, replace
@@ -40,6 +40,14 @@ def short_number(
 ) -> str:
     "Write a number with three digits, or with all of its whole part."
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def figure_text(
+    value: float | None,
+    form: str = ".3f",
+) -> str:
+    "Write a figure, or a dash where it is undefined."
+    return "–" if value is None or value != value else f"{value:{form}}"
 
 # %% ../../nbs/api/10_core/17_wording.ipynb #ac2944e9
 @dataclass(frozen=True)

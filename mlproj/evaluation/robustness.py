@@ -182,12 +182,16 @@ def weak_spots(
     by_group: dict[str, pd.DataFrame], # {kind of groups: from `group_figures`}
 ) -> str:
     "Name the change that costs most, and the groups that differ most."
-    savings = changed.net_savings_a_day
-    text = (
-        f"The change that costs most is: {savings.idxmin()} ({savings.min():,.0f} a day in that week, "
-        f"compared with {savings['as they are']:,.0f} on unchanged rows)."
-    )
-    shares = {name: table.money_saved for name, table in by_group.items()}
+    unchanged = changed.net_savings_a_day["as they are"]
+    savings = changed.net_savings_a_day.drop("as they are")
+    text = "No change that was tried lowers the net savings."
+    if savings.min() < unchanged:
+        text = (
+            f"The change that costs most is: {savings.idxmin()} ({savings.min():,.0f} a day on these days, "
+            f"compared with {unchanged:,.0f} on unchanged rows)."
+        )
+    shares = {name: table.money_saved.dropna() for name, table in by_group.items()}
+    shares = {name: values for name, values in shares.items() if len(values) > 1}
     if not shares:
         return text
     widest = max(shares, key=lambda name: shares[name].max() - shares[name].min())
