@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ..core.checks import LARGEST, UserError, check_shape
 from ..core.columns import REQUIRED
 from .conversions import Source, to_contract
+from .coordinates import add_places
 from .readers import find_files, read_file
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #e518f2f1
@@ -26,7 +27,7 @@ def read_transactions(
     engine: ibis.BaseBackend, # from `connect`
     folder: Path, # of files of KINDS
     source: Source, # what their columns are
-) -> pa.Table: # in the order of the files: the source's columns, unreadable, file and row (from 1)
+) -> pa.Table: # in the order of the files: the source's columns, its places, unreadable, file, row (from 1)
     """Read the transactions of a folder. Columns are named and typed by the contract; rows are unchecked.
 
     Raises `UserError` when a file cannot be read, or params.yaml does not fit it.
@@ -38,7 +39,8 @@ def read_transactions(
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
     files = {name: to_contract(read_file(engine, path), source, name) for name, path in paths.items()}
     types = _common_types(files)
-    return pa.concat_tables(_with_origin(rows, types, name) for name, rows in files.items())
+    rows = pa.concat_tables(_with_origin(rows, types, name) for name, rows in files.items())
+    return add_places(rows, source.coordinates)
 
 
 def _with_origin(rows: ibis.Table, types: dict[str, dt.DataType], file: str) -> pa.Table:

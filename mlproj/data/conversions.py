@@ -14,6 +14,7 @@ import ibis
 
 from ..core.checks import UserError, check_name, check_shape
 from ..core.columns import IN_PREPARE, REQUIRED, TIMES
+from .coordinates import check_coordinates, degree_types
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #ac664085
 UNITS = { # of numeric times: microseconds in a step of the digits after the point that count; these digits
@@ -49,6 +50,7 @@ class Source:
     thousands_mark: str = "" # of numbers in text
     negative_amounts: str = "set_aside" # one of NEGATIVE_AMOUNTS
     csv: dict[str, str | int] = field(default_factory=dict) # what a CSV file does not show: CSV_SETTINGS
+    coordinates: dict[str, list[str]] = field(default_factory=dict) # place → columns of latitude, longitude
 
     def __post_init__(self):
         for item in fields(self):
@@ -59,6 +61,11 @@ class Source:
         _check_labels(self)
         _check_marks(self)
         _check_csv(self)
+        check_coordinates(self.coordinates, self.columns, self.types, self.decimals)
+
+    @property
+    def known_types(self) -> dict[str, str]: # `types`, and that degrees are numbers
+        return degree_types(self.coordinates) | self.types
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #1f8f4759
 def _check_names(source: Source) -> None:
@@ -232,7 +239,7 @@ def convert_column(
 
     Raises `UserError` for a type that cannot be converted without being told how.
     """
-    kind_in_params = source.types.get(name)
+    kind_in_params = source.known_types.get(name)
     if name in TIMES:
         return _to_time(name, column, source, file)
     if name == "is_fraud":
@@ -298,7 +305,7 @@ def original_column(
 
 def _mark_unreadable(raw: ibis.Table, converted: dict[str, ibis.Column], source: Source) -> ibis.Column:
     marks = []
-    for name in sorted({*source.types, *source.decimals, *TIMES}.intersection(converted) - {*REQUIRED}):
+    for name in sorted({*source.known_types, *source.decimals, *TIMES}.intersection(converted) - {*REQUIRED}):
         text = original_column(raw, source.columns[name]).cast("string").strip().lower()
         lost = converted[name].isnull() & text.notnull() & text.notin(["", "nan"])
         marks.append(ibis.cases((lost, f"{name}: unreadable"), else_=None))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import ibis
 
 from ..core.checks import LARGEST, UserError
-from ..core.columns import IN_FEATURES
+from ..core.columns import AXES, IN_FEATURES, place_columns
 from ..core.engine import materialise, microseconds
 from mlproj.features.aggregates import (
     GIANT,
@@ -26,12 +26,12 @@ from mlproj.features.aggregates import (
     total_names,
 )
 from mlproj.features.definition import (
-    AXES,
     CALENDAR,
     SECOND,
     Definition,
     Windows,
     read_columns,
+    row_places,
     summed_columns,
     utc_offsets,
 )
@@ -164,8 +164,8 @@ def place_features(
     attributes: dict[str, ibis.Table], # entity → its attributes
 ) -> ibis.Table: # rows with the features that are attributes, distances and speeds
     "Add what depends on customers, terminals and where they are."
-    position_names = {}
-    for entity in definition.located():
+    position_names = {place: place_columns(place) for place in _row_places(definition, attributes)}
+    for entity in [place for place in definition.located() if place not in position_names]:
         axes = [axis for axis in AXES if axis in attributes[entity].columns]
         rows = join_attributes(engine, rows, attributes[entity], entity, axes, f"at_{entity}_")
         position_names[entity] = [f"at_{entity}_{axis}" for axis in axes]
@@ -181,6 +181,11 @@ def place_features(
         features[name] = _speed(rows, line, positions[line["place"]])
     features = {_slot(name): _filled(feature, definition.fill) for name, feature in features.items()}
     return rows.mutate(**features)
+
+
+def _row_places(definition: Definition, attributes: dict[str, ibis.Table]) -> list[str]:
+    entities = [entity for entity, table in attributes.items() if AXES[0] in table.columns]
+    return row_places(definition, entities)
 
 # %% ../../nbs/api/30_features/30_batch.ipynb #c1a82944
 def _distance(position: list[ibis.Column], other: list[ibis.Column]) -> ibis.Column:
@@ -237,7 +242,14 @@ def check_columns(
     attributes: dict[str, ibis.Table], # entity → its attributes
 ) -> None:
     "Raise `UserError` unless a definition fits the tables."
-    for name in read_columns(definition):
+    places = _row_places(definition, attributes)
+    for place in places:
+        if not {*place_columns(place)} <= {*transactions.columns}:
+            raise UserError(
+                f"features in params.yaml need the coordinates of {place!r}, "
+                "which neither prepare.coordinates nor prepare.attributes has"
+            )
+    for name in read_columns(definition, places):
         if name.lower() in IN_FEATURES:
             raise UserError(
                 f"features in params.yaml name the column {name!r}, a name that features use themselves: "
@@ -248,16 +260,30 @@ def check_columns(
                 f"features in params.yaml name the column {name!r}, which the prepared transactions lack"
             )
     _check_types(transactions, definition)
-    for entity, column in _needed_attributes(definition):
+    for entity, column in _needed_attributes(definition, places):
         if entity not in attributes or column not in attributes[entity].columns:
             raise UserError(
                 f"features in params.yaml need {column!r} of {entity}, which prepare.attributes does not have"
             )
+    _check_axes(definition, attributes)
 
 
-def _needed_attributes(definition: Definition) -> list[tuple[str, str]]: # (entity, attribute)
+def _needed_attributes(
+    definition: Definition, places: list[str]
+) -> list[tuple[str, str]]: # (entity, attribute)
     needed = [(line["entity"], column) for line in definition.attributes for column in line["columns"]]
-    return needed + [(entity, axis) for entity in definition.located() for axis in AXES[:2]]
+    entities = [place for place in definition.located() if place not in places]
+    return needed + [(entity, axis) for entity in entities for axis in AXES[:2]]
+
+
+def _check_axes(definition: Definition, attributes: dict[str, ibis.Table]) -> None:
+    on_plane = {entity for entity, table in attributes.items() if AXES[2] not in table.columns}
+    for one, other in definition.distances:
+        if (one in on_plane) != (other in on_plane):
+            raise UserError(
+                f"features.distances in params.yaml has {one} and {other}, "
+                "one with x and y alone, the other with x, y and z: give both places the same coordinates"
+            )
 
 # %% ../../nbs/api/30_features/30_batch.ipynb #63c1686a
 def _check_types(transactions: ibis.Table, definition: Definition) -> None:
@@ -302,7 +328,8 @@ def batch_features(
     check_columns(transactions, definition, attributes)
     extremes = find_extremes(transactions, summed_columns(definition))
     check_extremes(extremes)
-    plain, first = _plain_transactions(engine, transactions, definition)
+    columns = read_columns(definition, _row_places(definition, attributes))
+    plain, first = _plain_transactions(engine, transactions, columns)
     rows = _add_all_windows(engine, plain, definition, extremes)
     rows = place_features(engine, rows.mutate(moment=rows.time + first), definition, attributes)
     offsets = _offsets_of(_timestamps(plain, first), plain, definition.timezone)
@@ -328,7 +355,7 @@ def _add_all_windows(
 
 # %% ../../nbs/api/30_features/30_batch.ipynb #b6f31674
 def _plain_transactions(
-    engine: ibis.BaseBackend, transactions: ibis.Table, definition: Definition
+    engine: ibis.BaseBackend, transactions: ibis.Table, columns: list[str]
 ) -> tuple[ibis.Table, int]: # transactions, and the first moment, microseconds since 1970
     timestamp = microseconds(engine, transactions.timestamp)
     times = {"moment": timestamp}
@@ -336,7 +363,7 @@ def _plain_transactions(
         arrival = microseconds(engine, transactions.arrival_time).fill_null(0)
         times = {"moment": ibis.greatest(timestamp, arrival), "timestamp": timestamp}
     times["label_at"] = microseconds(engine, transactions.label_time)
-    plain = transactions.select("transaction_id", *read_columns(definition), **times)
+    plain = transactions.select("transaction_id", *columns, **times)
     plain = materialise(engine, plain)
     first = plain.moment.min().to_pyarrow().as_py() or 0
     return plain.mutate(time=plain.moment - first, label_at=plain.label_at - first).drop("moment"), first

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.checks import LARGEST, UserError
+from ..core.columns import place_columns
 from mlproj.features.definition import (
     CALENDAR,
     SECOND,
@@ -25,7 +26,7 @@ from mlproj.features.definition import (
     utc_offset,
 )
 from .event_store import EventStore, Label, Transaction
-from .places import Places, as_float, place_features
+from .places import Places, as_float, place_features, places_of_transactions
 from .state import WindowSet, advance, forget_track, window_features
 
 # %% ../../nbs/api/30_features/60_online.ipynb #cd9cc980
@@ -88,17 +89,24 @@ class Arrival(NamedTuple):
 
 def transaction_columns(
     definition: Definition,
+    places: list[str], # from `places_of_transactions`
 ) -> list[str]: # of a transaction that arrives: its label is not known yet
     "List the columns of a transaction that its features are computed from."
-    return [name for name in read_columns(definition) if name != "is_fraud"]
+    return [name for name in read_columns(definition, places) if name != "is_fraud"]
 
 # %% ../../nbs/api/30_features/60_online.ipynb #b0ff070a
 class TransactionReader:
     "Reads transactions, and checks the columns that a definition needs."
-    def __init__(self, definition: Definition):
-        self.columns = transaction_columns(definition)
-        self.needed = ["amount", *definition.entities()]
-        self.whole = ["amount", *summed_columns(definition)]
+    def __init__(
+        self,
+        definition: Definition,
+        places: list[str], # from `places_of_transactions`
+    ):
+        axes = [column for place in places for column in place_columns(place)]
+        entities = [place for place in definition.located() if place not in places]
+        self.columns = transaction_columns(definition, places)
+        self.needed = ["amount", *definition.entities(), *entities]
+        self.whole = ["amount", *summed_columns(definition), *axes]
 
     def read(
         self,
@@ -126,7 +134,7 @@ class FeatureState:
         attributes: dict[str, list[dict]], # entity → rows, with known_from in microseconds since 1970
     ):
         self.definition = definition
-        self.columns = transaction_columns(definition)
+        self.columns = transaction_columns(definition, places_of_transactions(definition, attributes))
         self.inputs = [self.columns.index(name) for name in definition.inputs]
         self.sets = [WindowSet(windows, definition, self.columns) for windows in definition.windows]
         self.places = Places(definition, self.columns, attributes)
@@ -257,7 +265,7 @@ class OnlineFeatures:
     ):
         "Start with the events of the store, or with none."
         self.definition, self.names = definition, definition.feature_names()
-        self.reader = TransactionReader(definition)
+        self.reader = TransactionReader(definition, places_of_transactions(definition, attributes or {}))
         self.history = open_history(FeatureState(definition, attributes or {}), store)
 
     def add(self, transaction: dict, arrival_time: datetime | int | None = None) -> dict:

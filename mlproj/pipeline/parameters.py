@@ -108,6 +108,7 @@ class Prepare(TypedDict):
     csv: dict[str, str | int]
     entities: list[str]
     attributes: dict[str, dict]
+    coordinates: dict[str, list[str]]
     evaluation_only: list[str]
     max_rejected: Share
     query: str

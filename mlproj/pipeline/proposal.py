@@ -124,6 +124,7 @@ def prepare_section(
         "  csv: {}",
         f"  entities: {to_yaml(proposal.entities)}",
         "  attributes: {}",
+        "  coordinates: {}",
         f"  evaluation_only: {to_yaml(proposal.evaluation_only)}",
         f"  max_rejected: {max_rejected}",
         '  query: ""',

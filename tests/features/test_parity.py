@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import mlproj.features.aggregates
 import mlproj.features.batch
 from mlproj.core.checks import LARGEST
+from mlproj.core.columns import place_columns
 from mlproj.core.engine import connect, connect_backend, query_batches
 from mlproj.core.tables import write_parquet
 from mlproj.features.batch import batch_features
@@ -49,8 +50,11 @@ EVERYTHING = parse_definition(
          "aggregates": items(None, "whole numbers", "whole numbers or text", "label")},
     ],
     attributes=[{"entity": "terminal_id", "columns": ["kind", "floor"]}],
-    distances=[["customer_id", "terminal_id"]],
-    speeds=[{"entity": "customer_id", "place": "terminal_id", "within": "1d"}],
+    distances=[["customer_id", "terminal_id"], ["home", "shop"]],
+    speeds=[
+        {"entity": "customer_id", "place": "terminal_id", "within": "1d"},
+        {"entity": "customer_id", "place": "shop", "within": "1d"},
+    ],
     inputs=["points", "category"],
     fill=-1.0,
 )
@@ -90,6 +94,8 @@ CHOICES = {
     "points": [None, -LARGEST, LARGEST, -3, 0, 1, 2],
     "category": [None, "x", "y", "z"],
     "is_fraud": [0, 1, 1, None],
+    "home": [(0, 0, 0), (3, 4, 0), (None, 4, 0)],  # places that stand in the transaction: x, y, z
+    "shop": [(0, 0, 0), (6_371_009, -1, 17), (None, None, None)],
     "label_delay": [1, DAY, 2 * DAY - 1, 2 * DAY, 2 * DAY + 1, 3 * DAY, 4 * DAY - 1, 4 * DAY, 9 * DAY],
 }
 EVENT = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in CHOICES.items()})
@@ -129,6 +135,8 @@ def serve_one(history: list[dict], first: int, online: OnlineFeatures) -> tuple[
             name: event[name]
             for name in ("customer_id", "terminal_id", "amount", "points", "category", "is_fraud")
         }
+        for place in ("home", "shop"):
+            features |= dict(zip(place_columns(place), event[place], strict=True))
         features |= {"transaction_id": first + number, "timestamp": clock - event["behind"]}
         row = online.add(features)
         assert online.add(features) == row, "a second time, the answer is the same"
@@ -158,7 +166,7 @@ TYPES = {
     "points": pa.int64(),
     "category": pa.string(),
     "is_fraud": pa.int8(),
-}
+} | {column: pa.int64() for place in ("home", "shop") for column in place_columns(place)}
 
 
 def as_table(transactions: list[dict]) -> pa.Table:
