@@ -221,11 +221,20 @@ def write_back(
 @data.command()
 def inspect(
     files: Annotated[list[Path], typer.Argument(help="Files of transactions, or a folder of them.")],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write them into params.yaml, and the reasons into DECISIONS.md.")
+    ] = False,
 ) -> None:
     "Look at files of transactions and propose the sections of params.yaml that fit them."
+    from mlproj.pipeline.adoption import adopt, check_replaceable
     from mlproj.pipeline.proposal import propose
 
-    print(propose(files), end="")
+    if write:
+        root = project_root()
+        check_replaceable(root) # before the wait
+        print(adopt(root, propose(files)))
+    else:
+        print(propose(files), end="")
 
 # %% ../nbs/api/90_cli.ipynb #9f1d0a30
 @app.command()

@@ -11,8 +11,9 @@ import nbformat
 import pytest
 from ruamel.yaml import YAML
 
+from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.project import create_project, drop_links
-from support import ROOT, Project, message
+from support import ROOT, Project, copy_project, message
 
 # Words and figures that only the simulated world has.
 OF_THE_WORLD = re.compile(r"simulat|handbook|2018|Le Borgne", re.IGNORECASE)
@@ -119,3 +120,60 @@ def test_a_folder_without_git_is_told_so(own, tmp_path):
     (tmp_path / "settings.ini").write_text("[engine]\n")
     done = Project(tmp_path).run("GIT_CEILING_DIRECTORIES=/ mlproj new ../shop", fails=True)
     assert "this folder is no git clone" in message(done)
+
+
+def write_sales(folder: Path, n: int = 900) -> None:
+    "Write a table of four weeks in which every eleventh sale is a fraud."
+    lines = ["time,card,amount,fraud"]
+    for number in range(n):
+        minutes = number * 28 * 1440 // n
+        time = f"2024-03-{minutes // 1440 + 1:02} {minutes % 1440 // 60:02}:{minutes % 60:02}:00"
+        lines.append(f"{time},c{number % 37},{number % 90}.50,{int(number % 11 == 0)}")
+    (folder / "sales.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def shop(own, tmp_path) -> Project:
+    "A copy of the new project, with a file of sales."
+    project = copy_project(own.root, tmp_path / "shop")
+    write_sales(project.root)
+    return project
+
+
+def test_the_settings_of_a_file_are_written_with_their_reasons(shop):
+    comments = re.compile(r"^ *#.*$", re.MULTILINE)
+    before = comments.findall((shop.root / "params.yaml").read_text())
+    assert "DECISIONS.md says why" in shop.here("mlproj data inspect sales.csv --write").stdout
+    text = (shop.root / "params.yaml").read_text()
+    params = read_parameters(shop.root)
+    assert params["prepare"]["columns"]["timestamp"] == "time" and params["card"] == "card"
+    assert not OF_THE_WORLD.search(re.sub("xgboost_handbook|2018-04-01 10:00:00", "", text))
+    kept = comments.findall(text)
+    assert len(kept) > 60 and set(kept) - set(before) == set()
+    assert "`prepare.columns.is_fraud: fraud`" in (shop.root / "DECISIONS.md").read_text()
+    plots = YAML(typ="safe", pure=True).load(shop.root / "dvc.yaml")["plots"]
+    for plot in plots:
+        (options,) = plot.values()
+        assert [Path(name).stem for name in options["y"]] == list(params["models"])
+
+
+def test_settings_that_a_person_wrote_are_not_replaced(shop):
+    shop.here("mlproj data inspect sales.csv --write")
+    shop.here("mlproj data inspect sales.csv --write") # nobody has touched it
+    path = shop.root / "params.yaml"
+    path.write_text(path.read_text().replace("recovery: 0.8", "recovery: 0.5"))
+    edited = path.read_text()
+    done = shop.here("mlproj data inspect sales.csv --write", fails=True)
+    assert "has changes that no commit holds" in message(done) and path.read_text() == edited
+    shop.run("git commit --quiet --all --message 'half is lost'")
+    shop.here("mlproj data inspect sales.csv --write")
+    assert read_parameters(shop.root)["assumptions"]["recovery"] == 0.5 # a proposal knows nothing about it
+
+
+def test_this_projects_own_settings_are_never_replaced(tmp_path):
+    write_sales(tmp_path)
+    before = (ROOT / "params.yaml").read_bytes()
+    done = Project(ROOT).here(f"mlproj data inspect {tmp_path / 'sales.csv'} --write", fails=True)
+    assert "`mlproj new ../FOLDER` begins a project for other data" in message(done)
+    assert "prepare:" in Project(ROOT).here(f"mlproj data inspect {tmp_path / 'sales.csv'}").stdout
+    assert (ROOT / "params.yaml").read_bytes() == before and not (ROOT / "DECISIONS.md").exists()
