@@ -1684,6 +1684,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'mlproj/pipeline/parameters.py'),
                                             'mlproj.pipeline.parameters._check_limit': ( 'api/70_pipeline/parameters.html#_check_limit',
                                                                                          'mlproj/pipeline/parameters.py'),
+                                            'mlproj.pipeline.parameters._check_places': ( 'api/70_pipeline/parameters.html#_check_places',
+                                                                                          'mlproj/pipeline/parameters.py'),
                                             'mlproj.pipeline.parameters._check_references': ( 'api/70_pipeline/parameters.html#_check_references',
                                                                                               'mlproj/pipeline/parameters.py'),
                                             'mlproj.pipeline.parameters._nearest': ( 'api/70_pipeline/parameters.html#_nearest',

@@ -335,7 +335,7 @@ def check_parameters(
     for name in parameters["models"]: # names become names of files, and words of commands
         check_name(name, "models in params.yaml")
     _check_references(parameters)
-    parse_definition(**parameters["features"])
+    _check_places(parse_definition(**parameters["features"]).located(), parameters["prepare"])
 
 
 def _check_references(parameters: Parameters) -> None:
@@ -348,6 +348,28 @@ def _check_references(parameters: Parameters) -> None:
     inputs = {f"models.{name}": recipe["inputs"] for name, recipe in models.items() if "inputs" in recipe}
     for where, name in (inputs | {"sequence": parameters["sequence"]["inputs"]}).items():
         check_choice(name, lists, f"{where}.inputs in params.yaml", "inputs")
+
+# %% ../../nbs/api/70_pipeline/10_parameters.ipynb #516350fe
+def _check_places(needed: list[str], prepare: Prepare) -> None:
+    "Raise `UserError` for a place of distances or speeds without coordinates, and for a place with two."
+    entities = [
+        entity
+        for entity, table in prepare["attributes"].items()
+        if any({*pair} <= {*table.get("columns", [])} for pair in [("x", "y"), ("latitude", "longitude")])
+    ]
+    for place in prepare["coordinates"]:
+        if place in entities:
+            raise UserError(
+                f"prepare.coordinates in params.yaml names {place}, whose attributes have coordinates too: "
+                "leave the coordinates out of one of the two, or give the place another name"
+            )
+    for place in needed:
+        places = [*prepare["coordinates"], *entities]
+        if place not in places:
+            raise UserError(
+                f"features in params.yaml need the coordinates of {place!r}, which neither prepare.coordinates"
+                f" nor prepare.attributes has; the places are: {', '.join(places) or 'none'}"
+            )
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #a8a96dcf
 def read_parameters(
