@@ -367,8 +367,9 @@ def _check_places(needed: list[str], prepare: Prepare) -> None:
         places = [*prepare["coordinates"], *entities]
         if place not in places:
             raise UserError(
-                f"features in params.yaml need the coordinates of {place!r}, which neither prepare.coordinates"
-                f" nor prepare.attributes has; the places are: {', '.join(places) or 'none'}"
+                f"features in params.yaml need the coordinates of {place!r}, "
+                "which neither prepare.coordinates nor prepare.attributes has; "
+                f"the places are: {', '.join(places) or 'none'}"
             )
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #a8a96dcf
