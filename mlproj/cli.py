@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'data', 'main', 'run', 'repro', 'environment', 'dependencies', 'new', 'explore', 'bring', 'check', 'add',
-           'write_back', 'inspect', 'report', 'lineage', 'verify', 'changes', 'tune']
+           'write_back', 'inspect', 'predict', 'report', 'lineage', 'verify', 'changes', 'tune']
 
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
 import os
@@ -235,6 +235,27 @@ def inspect(
         print(adopt(root, propose(files)))
     else:
         print(propose(files), end="")
+
+# %% ../nbs/api/90_cli.ipynb #3b4f5869
+@app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(help="New transactions, in the columns of the project's files.")],
+    model: Annotated[str, typer.Option(help="A folder of models/.")] = "champion",
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet file; printed as CSV when not given.")
+    ] = None,
+) -> None:
+    "Score new transactions, with reasons, by the features that they have after the history."
+    from mlproj.pipeline.prediction import check_place, predict_file, write_predicted
+
+    if out is not None:
+        check_place(out) # before the wait
+    predicted = predict_file(project_root(), file, model)
+    if out is None:
+        predicted.table.to_csv(sys.stdout, index=False)
+    else:
+        write_predicted(predicted, out)
+    print(predicted.summary, file=sys.stderr if out is None else sys.stdout)
 
 # %% ../nbs/api/90_cli.ipynb #9f1d0a30
 @app.command()

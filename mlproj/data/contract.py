@@ -27,12 +27,13 @@ def read_transactions(
     engine: ibis.BaseBackend, # from `connect`
     folder: Path, # of files of KINDS
     source: Source, # what their columns are
+    labelled: bool = True, # whether there must be a label
 ) -> pa.Table: # in the order of the files: the source's columns, its places, unreadable, file, row (from 1)
     """Read the transactions of a folder. Columns are named and typed by the contract; rows are unchecked.
 
     Raises `UserError` when a file cannot be read, or params.yaml does not fit it.
     """
-    for name in REQUIRED[1:]:
+    for name in REQUIRED[1:] if labelled else ("timestamp", "amount"):
         if name not in source.columns:
             raise UserError(f"prepare.columns in params.yaml does not say which column is {name}")
     _check_timezone(engine, source.timezone)
