@@ -68,6 +68,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlproj.core.wording.count_noun': ('api/10_core/wording.html#count_noun', 'mlproj/core/wording.py'),
                                      'mlproj.core.wording.describe_choice': ( 'api/10_core/wording.html#describe_choice',
                                                                               'mlproj/core/wording.py'),
+                                     'mlproj.core.wording.describe_days': ( 'api/10_core/wording.html#describe_days',
+                                                                            'mlproj/core/wording.py'),
                                      'mlproj.core.wording.describe_draws': ( 'api/10_core/wording.html#describe_draws',
                                                                              'mlproj/core/wording.py'),
                                      'mlproj.core.wording.entity_words': ( 'api/10_core/wording.html#entity_words',

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..core.checks import UserError
+from ..core.wording import CARDS, AlertUnit
 
 # %% ../../nbs/api/50_evaluation/65_alarms.ipynb #bd046022
 @dataclass(frozen=True)
@@ -39,10 +40,12 @@ def not_applicable(
 # %% ../../nbs/api/50_evaluation/65_alarms.ipynb #3a7056ae
 def alarm_table(
     alarms: list[Alarm],
+    unit: AlertUnit = CARDS, # what the team looks at
 ) -> pd.DataFrame: # index: alarm; columns: number, limit, state, about
     "List alarms, each with its number."
     rows = [[alarm.number, alarm.limit, alarm.state, alarm.about] for alarm in alarms]
-    names = pd.Index([alarm.name for alarm in alarms], name="alarm")
+    names = [alarm.name.replace("card_precision", unit.precision).replace("_", " ") for alarm in alarms]
+    names = pd.Index(names, name="alarm")
     return pd.DataFrame(rows, index=names, columns=["number", "limit", "state", "about"])
 
 # %% ../../nbs/api/50_evaluation/65_alarms.ipynb #8ce9531d

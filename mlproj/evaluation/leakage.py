@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..core.wording import count_noun
 from .alarms import Alarm, not_applicable
 from .backtest import fold_metrics
 from .bootstrap import WeightedRanking
@@ -254,6 +255,7 @@ def label_delay_alarm(
 def plot_delays(
     figures: pd.DataFrame, # from `train_with_delays`
     ceilings: dict[str, float], # from params.yaml
+    titles: dict[str, str], # {figure: its name in words}
 ) -> plt.Figure:
     "Draw what a leak would look like."
     delays = figures.drop(index="pipeline", columns="prevalence")
@@ -263,8 +265,7 @@ def plot_delays(
         ax.axhline(figures.loc["pipeline", metric], color="tab:blue", label="the pipeline's features")
         if metric in ceilings:
             ax.axhline(ceilings[metric], color="tab:red", ls="--", label="ceiling")
-        name = metric.replace("_", " ")
-        ax.set(title=name, xlabel="assumed label delay (days)", ylabel=name)
+        ax.set(title=titles[metric], xlabel="assumed label delay (days)", ylabel=titles[metric])
     axes[0, 0].legend(loc="lower right")
     return figure
 
@@ -275,7 +276,7 @@ def training_row_alarms(
     "Go off when training rows had no known label when the test began, or are of the test or later."
     unknown = sum(counts["unknown_labels"] for counts in training)
     shared = sum(counts["shared_rows"] for counts in training)
-    rows, place = f"training rows of {len(training)} folds", "mlproj.evaluation.splits"
+    rows, place = f"training rows of {count_noun(len(training), 'fold')}", "mlproj.evaluation.splits"
     late = f"{rows} whose label was not known when the test began; look at train_rows in {place}"
     tested = f"{rows} that are tested too, or were made after the test began; look at {place}"
     return [
