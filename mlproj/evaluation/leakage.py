@@ -119,9 +119,10 @@ def train_on_shuffled_labels(
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #c7a20fff
 def shuffled_labels_alarm(
     figures: pd.DataFrame, # from `train_on_shuffled_labels`
+    limit: float, # standard deviations
 ) -> Alarm:
     "Goes off when a model predicts shuffled labels."
-    if len(figures) < 2:
+    if len(figures) < 2 or not figures.average_precision.std():
         return not_applicable("shuffled labels", "too few frauds in the fold's training or test days")
     deviation, mean = figures.average_precision.std(), figures.mean()
     number = abs(mean.average_precision - mean.prevalence) / deviation
@@ -130,7 +131,7 @@ def shuffled_labels_alarm(
         f"labels, prevalence {mean.prevalence:.4f}, in standard deviations; look for a feature that holds "
         "its own row's label"
     )
-    return Alarm("shuffled labels", number, 3.0, bool(number > 3), about)
+    return Alarm("shuffled labels", number, limit, bool(number > limit), about)
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #068d0f83
 def some_cards(
@@ -161,10 +162,11 @@ def feature_precision(
 def single_feature_alarm(
     rows: pd.DataFrame, # transactions of all folds, with their features
     folds: list[Fold], # of test
-    predictions: pd.DataFrame, # transaction_id, fold and score of the champion
-    inputs: list[str], # features that the champion takes
+    predictions: pd.DataFrame, # transaction_id, fold and score of the audited model
+    inputs: list[str], # features that the model takes
+    limit: float, # share of the model's mean average precision
 ) -> Alarm:
-    "Goes off when one feature alone reaches more than 0.8 of the champion's mean average precision."
+    "Goes off when one feature alone reaches more than a share of the model's mean average precision."
     names, alone = [feature for feature in inputs if feature != "amount"], {}
     for fold in folds:
         scored = predictions.loc[predictions.fold == fold.name, ["transaction_id", "score"]]
@@ -180,15 +182,16 @@ def single_feature_alarm(
     mean = pd.DataFrame(alone).mean(axis="columns")
     best = mean.drop("score").idxmax()
     about = (
-        f"{best} alone has {mean[best]:.3f} of average precision, the champion {mean.score:.3f}, as a ratio; "
-        "look at how it is made"
+        f"{best} alone has {mean[best]:.3f} of average precision, the model {mean.score:.3f}, as a ratio; "
+        "look at how it is made: if it is known when the transaction is made, audit.limits.one_feature in "
+        "params.yaml may be higher"
     )
-    goes_off = bool(mean[best] > 0.8 * mean.score)
-    return Alarm("one feature alone", mean[best] / mean.score, 0.8, goes_off, about)
+    goes_off = bool(mean[best] > limit * mean.score)
+    return Alarm("one feature alone", mean[best] / mean.score, limit, goes_off, about)
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #f727ca62
 def ceiling_alarm(
-    figures: dict[str, float], # of the champion in the baseline fold
+    figures: dict[str, float], # of the audited model in the baseline fold
     metric: str, # of figures
     ceilings: dict[str, float], # from params.yaml
 ) -> Alarm:
@@ -197,7 +200,7 @@ def ceiling_alarm(
     if metric not in ceilings or np.isnan(figures.get(metric, np.nan)):
         return not_applicable(name, "params.yaml has none for this figure, or the figure does not exist")
     number, limit = figures[metric], ceilings[metric]
-    about = "the champion's figure in the baseline fold; look for labels used before they were known"
+    about = "the model's figure in the baseline fold; look for labels used before they were known"
     return Alarm(name, number, limit, number > limit, about)
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #790450d7
@@ -235,6 +238,7 @@ def label_delay_alarm(
     figures: pd.DataFrame, # from `train_with_delays`
     delay: int, # days: the real one
     metric: str, # column of figures
+    gain: float, # factor by which a shorter delay must better the figure, to be compared
 ) -> Alarm:
     "Goes off when the pipeline's figure is nearer to that of a shorter delay than to that of the real one."
     name = f"label delay, {metric}"
@@ -242,9 +246,10 @@ def label_delay_alarm(
         return not_applicable(name, "too few frauds in the fold's training or test days")
     own, real = figures.loc["pipeline", metric], figures.loc[delay, metric]
     shorter = figures[metric].drop(["pipeline", delay])
-    limit = (real + shorter[shorter > 1.1 * real].min()) / 2
+    limit = (real + shorter[shorter > gain * real].min()) / 2
     if np.isnan(limit):
-        return not_applicable(name, "labels that were known sooner would not make the figure a tenth better")
+        why = f"labels that were known sooner would not make the figure {gain:g} times as good"
+        return not_applicable(name, why)
     about = (
         f"with {delay} days of delay a small model should have {real:.3f}; look at label_time, and at the "
         "windows' lags"

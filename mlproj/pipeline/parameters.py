@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Count', 'Whole', 'Share', 'Size', 'Day', 'Estimator', 'Range', 'Folds', 'Assumptions', 'Recipe', 'Shared', 'Prepare',
-           'Features', 'Compare', 'Judge', 'Score', 'SpotCheck', 'Explain', 'Audit', 'Group', 'ModelCard',
-           'SequenceRecipe', 'Sequence', 'Stopping', 'Tune', 'Parameters', 'check_choice', 'check_parameters',
-           'read_parameters']
+           'Features', 'Compare', 'Judge', 'Score', 'SpotCheck', 'Explain', 'AuditLimits', 'Audit', 'Group',
+           'ModelCard', 'SequenceRecipe', 'Sequence', 'Stopping', 'Tune', 'Parameters', 'check_choice',
+           'check_parameters', 'read_parameters']
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #b9dadbc5
 import math
@@ -160,11 +160,21 @@ class Explain(TypedDict):
     seed: Whole
 
 
+class AuditLimits(TypedDict):
+    "The limits of alarms; `evaluation.leakage` and `evaluation.plausibility` compare figures with them."
+    shuffled_labels: Size
+    shorter_delay: Size
+    one_feature: Size
+    scores_above_half: Share
+
+
 class Audit(TypedDict):
     model: str
     n_permutations: Count
     assumed_delays: list[int]
     ceilings: dict[str, float]
+    limits: AuditLimits
+    fewest_frauds: Count
     cut: str | None
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #d05695d2

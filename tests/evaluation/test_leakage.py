@@ -70,13 +70,13 @@ class Pipeline:
         train = partial(train_and_test, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         entities = self.definition.entities()
         args = self.transactions, rows, self.fold, entities, features, train
-        return shuffled_labels_alarm(train_on_shuffled_labels(*args, n_permutations=6))
+        return shuffled_labels_alarm(train_on_shuffled_labels(*args, n_permutations=6), limit=3.0)
 
     def delayed(self, transactions: pd.DataFrame, rows: pd.DataFrame, metric: str = METRIC) -> Alarm:
         train = partial(train_and_test, recipe=self.recipe, inputs=self.inputs, card=CARD, top_k=10)
         tested = splits.test_rows(rows, self.fold, CARD)
         figures = train_with_delays(transactions, rows, tested, self.fold, [0, 1, 7], self.features, train)
-        return label_delay_alarm(figures, 7, metric)
+        return label_delay_alarm(figures, 7, metric, gain=1.1)
 
     def travelled(self, made: pd.DataFrame, features) -> Alarm:
         moment = self.transactions.timestamp
@@ -113,7 +113,7 @@ def test_all_alarms_are_silent_on_what_is_honest(honest):
     alarms = [
         honest.shuffled(honest.rows, honest.features),
         honest.delayed(honest.transactions, honest.rows),
-        single_feature_alarm(honest.rows, honest.folds, honest.predictions, honest.inputs),
+        single_feature_alarm(honest.rows, honest.folds, honest.predictions, honest.inputs, limit=0.8),
         *training_row_alarms(honest.training),
         honest.travelled(honest.made, partial(make_features, definition=honest.definition, attributes={})),
     ]
@@ -131,7 +131,7 @@ def test_a_rate_without_a_lag_holds_its_own_label(honest):
 
 def test_the_answer_under_another_name(honest):
     planted, inputs = honest.with_the_answer()
-    alarm = single_feature_alarm(planted, honest.folds, honest.predict(planted, inputs), inputs)
+    alarm = single_feature_alarm(planted, honest.folds, honest.predict(planted, inputs), inputs, limit=0.8)
     assert alarm.goes_off and alarm.about.startswith("dispute alone")
 
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_measured_is_said(honest):
     nothing = honest.rows.assign(is_fraud=0)
     states = [
         honest.delayed(honest.transactions, nothing).state,
-        single_feature_alarm(nothing, honest.folds, honest.predictions, honest.inputs).state,
+        single_feature_alarm(nothing, honest.folds, honest.predictions, honest.inputs, limit=0.8).state,
         ceiling_alarm({METRIC: float("nan")}, METRIC, {METRIC: 0.79}).state,
         honest.travelled(honest.made[:0], None).state,
     ]
@@ -247,7 +247,7 @@ def test_the_stage_stops_at_a_leak(project):
     write_parquet(pa.Table.from_pandas(leaky, preserve_index=False), path, read_lineage(path))
     done = project.run("mlproj run audit", fails=True)
     told = message(done)
-    assert "1 of 9 leak alarms went off: time travel is" in told and "where 0 is the limit" in told
+    assert "1 of 11 alarms went off: time travel is" in told and "where 0 is the limit" in told
     assert "look at customer_id_amount_mean_7d, which in transaction" in told
     alarms = json.loads((project.root / "metrics/alarms.json").read_text())["alarms"]
     assert [name for name, alarm in alarms.items() if alarm["goes_off"]] == ["time travel"] and alarms[

@@ -87,6 +87,7 @@ def test_an_experiment_with_one_model_reruns_that_model_alone(project):
         "backtest@tree_depth_2",
         "compare",
         "judge",
+        "audit",
         "finalize",
         "explain",
         "model_card",
