@@ -719,6 +719,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'mlproj/explain/reasons.py'),
                                         'mlproj.explain.reasons._length': ( 'api/60_explain/reasons.html#_length',
                                                                             'mlproj/explain/reasons.py'),
+                                        'mlproj.explain.reasons._place_features': ( 'api/60_explain/reasons.html#_place_features',
+                                                                                    'mlproj/explain/reasons.py'),
                                         'mlproj.explain.reasons._span': ('api/60_explain/reasons.html#_span', 'mlproj/explain/reasons.py'),
                                         'mlproj.explain.reasons._time': ('api/60_explain/reasons.html#_time', 'mlproj/explain/reasons.py'),
                                         'mlproj.explain.reasons._window_features': ( 'api/60_explain/reasons.html#_window_features',

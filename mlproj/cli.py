@@ -261,6 +261,7 @@ def predict(
 @app.command()
 def report() -> None:
     "Print the comparison table, and where the report is."
+    from mlproj.core.wording import alert_unit
     from mlproj.evaluation.comparison import comparison_table, read_measured
     from mlproj.pipeline.parameters import read_parameters
     from mlproj.pipeline.stages import report_path
@@ -269,10 +270,10 @@ def report() -> None:
     path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
     if not (path.is_file() and executed.is_file()):
         raise UserError("there is no comparison yet: `make repro` makes it")
-    parameters = read_parameters(root)["compare"]
-    table = comparison_table(
-        read_measured(path), parameters["published"].get("baseline", {}), parameters["tolerance"]
-    )
+    parameters = read_parameters(root)
+    published, tolerance = parameters["compare"]["published"], parameters["compare"]["tolerance"]
+    unit = alert_unit(parameters["card"])
+    table = comparison_table(read_measured(path), published.get("baseline", {}), tolerance, unit)
     print(table.to_string())
     print(f"\nreport: {executed.relative_to(root)}")
 

@@ -145,7 +145,7 @@ def of_others(
 ) -> str: # such as "3 of the 8 other models"
     "Name a number of the other models, so that it can follow a comparative."
     if n == 0:
-        return "no other model"
+        return f"none of the {total} other models" if total > 1 else "no other model"
     if n < total:
         return f"{n} of the {total} other models"
     return "the only other model" if total == 1 else f"all {total} other models"

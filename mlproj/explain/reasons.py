@@ -14,12 +14,12 @@ from itertools import product
 
 import numpy as np
 
-from ..core.wording import entity_words
+from ..core.wording import count_noun, entity_words
 from ..features.definition import Definition, Duration, Windows
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #4a008c62
 SENTENCES = { # aggregate → what its value says
-    "count": "This {who} has {value:,.0f} transactions in {span}.",
+    "count": "This {who} has {transactions} in {span}.",
     "since_previous": "This {who}'s previous transaction was {time} earlier.",
     "sum": "The sum of this {who}'s {column} over {span} is {value:,.2f}.",
     "mean": "This {who}'s mean {column} over {span} is {value:,.2f}.",
@@ -30,7 +30,7 @@ SENTENCES = { # aggregate → what its value says
     "zscore": (
         "The {column}, {own:,.2f}, is {size:,.1f} standard deviations {side} this {who}'s mean of {span}."
     ),
-    "distinct": "This {who} has {value:,.0f} different values of {column} in {span}.",
+    "distinct": "This {who} has {values} of {column} in {span}.",
     "rate": (
         "Of this {who}'s transactions whose labels came in over {labels}, {share:.3g}\u00a0% were frauds."
     ),
@@ -67,6 +67,8 @@ def _window_sentence(
         words["own"] = row["amount"] if column == "amount" else row[column] / units.get(column, 1)
     words |= {"value": value, "share": 100 * value, "time": _time(value)}
     words |= {"size": abs(value), "side": "below" if value < 0 else "above"}
+    words["transactions"] = count_noun(round(value), "transaction")
+    words["values"] = "one value" if value == 1 else f"{value:,.0f} different values"
     text = SENTENCES[aggregate].format(**words)
     filled = value == windows.fill and aggregate not in ("count", "distinct")
     return f"{text[:-1]}, or there is nothing to tell it from." if filled else text
@@ -137,6 +139,17 @@ def _attribute_features(definition: Definition) -> dict[str, str]: # feature →
     }
 
 
+def _place_features(definition: Definition) -> dict[str, str]: # feature → the beginning of its sentence
+    words = {}
+    for one, other in definition.distances:
+        words[f"{one}_{other}_distance"] = f"The distance of {entity_words(one)} and {entity_words(other)}"
+    for line in definition.speeds:
+        name = f"{line['entity']}_{line['place']}_speed_{line['within']}"
+        who = entity_words(line["entity"])
+        words[name] = f"The distance a second since this {who}'s previous transaction"
+    return words
+
+
 def sentence(
     name: str, # of a feature
     row: Mapping, # one transaction: feature → value, `amount` and columns of ratios and z-scores among them
@@ -154,6 +167,9 @@ def sentence(
     of_attributes = _attribute_features(definition)
     if name in of_attributes:
         return f"This {of_attributes[name]} is {plain_value(row[name])}."
+    of_places = _place_features(definition)
+    if name in of_places:
+        return f"{of_places[name]}, in the unit of the coordinates, is {plain_value(row[name])}."
     return f"{name} = {plain_value(row[name])}"
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #873753bf
