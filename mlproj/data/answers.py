@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST_CATEGORIES', 'after_the_fact', 'tells_the_answer', 'input_type', 'find_places']
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #027a1b11
+# %% ../../nbs/api/20_data/68_answers.ipynb #6ffa0917
 import ibis
 import pandas as pd
 
@@ -13,8 +13,24 @@ from .moments import Reading
 from .profile import Profile, Survey, clean_text
 from .vocabulary import known_words, meanings
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #e304c846
-_CHECKS = {"avs", "cvv", "cvc", "cvv2", "vfcn", "verification", "verify", "3ds", "threeds", "pin", "arqc", "adr", "secure", "address", "proxy"}
+# %% ../../nbs/api/20_data/68_answers.ipynb #61f83b70
+_CHECKS = {
+    "avs",
+    "cvv",
+    "cvc",
+    "cvv2",
+    "vfcn",
+    "verification",
+    "verify",
+    "3ds",
+    "threeds",
+    "pin",
+    "arqc",
+    "adr",
+    "secure",
+    "address",
+    "proxy",
+}
 
 
 def after_the_fact(
@@ -30,13 +46,15 @@ def after_the_fact(
         return "it is the opinion of another system, which may know more"
     if "verdict" in found and not words & _CHECKS:
         return "it may be written after the decision"
-    if "balance" in found and ("after" in found or not found & {"before", "opening"} and not words & {"available", "avail", "avl"}):
+    if "balance" in found and (
+        "after" in found or not found & {"before", "opening"} and not words & {"available", "avail", "avl"}
+    ):
         return "not sure: a balance after the transaction tells what happened to it"
     if "knowledge" in found:
         return "it is written when a report comes"
     return ""
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #d5e43219
+# %% ../../nbs/api/20_data/68_answers.ipynb #a043006d
 _PURE = 0.9 # of the rows with a value are frauds
 
 
@@ -65,7 +83,7 @@ def tells_the_answer(
         return "its largest or smallest numbers are the frauds"
     return ""
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #447748cc
+# %% ../../nbs/api/20_data/68_answers.ipynb #d59345ae
 def _separates(survey: Survey, name: str, label: ibis.Column) -> bool: # by the area under the curve
     numbers = survey.numbers(name)
     fraud = survey.raw.select(label=label).execute()["label"]
@@ -77,7 +95,7 @@ def _separates(survey: Survey, name: str, label: ibis.Column) -> bool: # by the 
     area = (ranks[positive].sum() - n_frauds * (n_frauds + 1) / 2) / (n_frauds * n_others)
     return max(area, 1 - area) > 0.985
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #aa51d89e
+# %% ../../nbs/api/20_data/68_answers.ipynb #84125dc2
 MOST_CATEGORIES = 100
 _NAMES = {"name", "text", "contact"}
 
@@ -107,7 +125,7 @@ def input_type(
         return None, f"it has {profile.distinct:,} different texts"
     return "text", f"{profile.distinct} categories"
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #11b53fe9
+# %% ../../nbs/api/20_data/68_answers.ipynb #46c06a3f
 def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id or a name, or nothing
     found, words = meanings(profile.name), known_words(profile.name)
     if found & _NAMES and profile.distinct > 20 and not profile.digits:
@@ -115,7 +133,11 @@ def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id 
     if "index" in found or not profile.name.strip() or words in {("x",), ("unnamed", "0")}:
         if profile.numeric and _counts_up(survey, profile):
             return "it numbers the rows"
-    if profile.whole == profile.given and profile.distinct > 0.99 * profile.rows and _counts_up(survey, profile):
+    if (
+        profile.whole == profile.given
+        and profile.distinct > 0.99 * profile.rows
+        and _counts_up(survey, profile)
+    ):
         return "it rises with the rows, as a counter does"
     if found & {"id"} and not profile.digits and (profile.distinct > MOST_CATEGORIES or not profile.numeric):
         return "it is an id"
@@ -128,7 +150,7 @@ def _counts_up(survey: Survey, profile: Profile) -> bool:
     head = pd.to_numeric(survey.head[profile.name], errors="coerce").dropna()
     return len(head) > 2 and bool((head.diff().dropna() > 0).mean() > 0.999)
 
-# %% ../../nbs/api/20_data/68_answers.ipynb #18ff31a9
+# %% ../../nbs/api/20_data/68_answers.ipynb #f2082cf9
 def find_places(
     survey: Survey,
 ) -> dict[str, tuple[str, str]]: # place → its columns of latitude and longitude

@@ -5,21 +5,43 @@
 # %% auto #0
 __all__ = ['REPEATED', 'side', 'rank_entities', 'determines', 'says_the_same', 'rank_cards']
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #40df0c38
+# %% ../../nbs/api/20_data/67_entities.ipynb #02249b1f
 import pandas as pd
 
 from .profile import Profile, Survey
 from .roles import CLOSE, Candidate, Ranking, rank
 from .vocabulary import known_words, meanings
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #d3920e98
+# %% ../../nbs/api/20_data/67_entities.ipynb #a7da3d39
 _PAYERS = {"card": 4.0, "account": 3.5, "payer": 3.0, "customer": 3.0, "contact": 1.0}
 _OTHERS = {"payee": 3.0, "merchant": 3.0, "terminal": 2.5, "device": 2.0}
 _SPOILS_ENTITY = {
-    "kind": -7, "place": -7, "amount": -7, "balance": -7, "limit": -7, "rate": -7, "statistic": -7, "measure": -7,
-    "text": -7, "person": -7, "machine": -7, "verdict": -5, "currency": -7, "latitude": -9, "longitude": -9,
-    "birth": -9, "opening": -9, "expiry": -9, "date": -7, "moment": -3, "fraud": -5, "flag": -5, "weekday": -9,
-    "branch": -5, "index": -3, "code": -2,
+    "kind": -7,
+    "place": -7,
+    "amount": -7,
+    "balance": -7,
+    "limit": -7,
+    "rate": -7,
+    "statistic": -7,
+    "measure": -7,
+    "text": -7,
+    "person": -7,
+    "machine": -7,
+    "verdict": -5,
+    "currency": -7,
+    "latitude": -9,
+    "longitude": -9,
+    "birth": -9,
+    "opening": -9,
+    "expiry": -9,
+    "date": -7,
+    "moment": -3,
+    "fraud": -5,
+    "flag": -5,
+    "weekday": -9,
+    "branch": -5,
+    "index": -3,
+    "code": -2,
 }
 REPEATED = 1.25 # transactions of an entity, on average, at least
 
@@ -35,45 +57,63 @@ def side(
 
 
 def _sides(name: str) -> set[str]: # each word counts once: tid is a terminal or a clock
-    return {meaning for word in known_words(name) for meaning in meanings(word) & (_PAYERS.keys() | _OTHERS.keys())}
+    return {
+        meaning
+        for word in known_words(name)
+        for meaning in meanings(word) & (_PAYERS.keys() | _OTHERS.keys())
+    }
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #3d33058c
-_OPAQUE = r"[A-Za-z]{0,12}[-_:.]?(?=[0-9A-Fa-f-]*\d)[0-9A-Fa-f-]{6,}|[A-Za-z]{1,8}[-_]\d{2,}|.*(?:\*|X){4,}.*\d{2,}|\d{7,}"
+# %% ../../nbs/api/20_data/67_entities.ipynb #c43d9efa
+_OPAQUE = ( # hexadecimal, a word and a number, a number with a part hidden, a long number
+    r"[A-Za-z]{0,12}[-_:.]?(?=[0-9A-Fa-f-]*\d)[0-9A-Fa-f-]{6,}|[A-Za-z]{1,8}[-_]\d{2,}"
+    r"|.*(?:\*|X){4,}.*\d{2,}|\d{7,}"
+)
 
 
-def _opaque(survey: Survey, profile: Profile) -> bool: # whether the values look like names given by a machine
+def _opaque(
+    survey: Survey, profile: Profile
+) -> bool: # whether the values look like names given by a machine
     few = survey.head[profile.name].dropna().head(200)
     return bool(len(few)) and few.str.fullmatch(_OPAQUE).mean() > 0.9 and not profile.digits
 
 
 def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
-    found, words = meanings(profile.name), known_words(profile.name)
+    words = known_words(profile.name)
     sides = _sides(profile.name)
     points = 5.0 * bool(sides) + sum({**_PAYERS, **_OTHERS}[one] for one in sides) / 4
     named = {meaning for word in words if not meanings(word) & sides for meaning in meanings(word)}
     points += sum(value for meaning, value in _SPOILS_ENTITY.items() if meaning in named)
-    points += 2.0 * ("id" in named) * bool(sides) - 3.0 * ("name" in named) * (not sides & {"merchant", "payee"})
+    points += 2.0 * ("id" in named) * bool(sides) - 3.0 * ("name" in named) * (
+        not sides & {"merchant", "payee"}
+    )
     points -= 6.0 * (profile.distinct < 5) + 3.0 * (profile.distinct < 10) * bool(sides & _PAYERS.keys())
     doubt, opaque = "", _opaque(survey, profile)
     points += 1.5 * opaque * bool(sides)
     nameless = not (named - {"id", "transaction", "kind"} | sides)
     if not sides and nameless and opaque and profile.distinct >= 20 and profile.repetition >= 1.3:
-        points, doubt = points + 5.0 + 7.0 * ("kind" in named), "not sure: its name says nothing, its values repeat like names"
+        points, doubt = (
+            points + 5.0 + 7.0 * ("kind" in named),
+            "not sure: its name says nothing, its values repeat like names",
+        )
     if points < 5:
         return None
     reasons = (f"{profile.distinct:,} different", f"each stands {profile.repetition:.3g} times on average")
     return Candidate((profile.name,), points, reasons, doubt)
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #5e74395e
+# %% ../../nbs/api/20_data/67_entities.ipynb #2e76f90e
 def rank_entities(
     survey: Survey,
     taken: set[str], # columns with another role
 ) -> list[Candidate]: # the most likely first
     "List the columns whose values name somebody, and repeat."
     found = [
-        candidate for profile in survey.profiles.values()
-        if profile.name not in taken and not profile.digits and profile.distinct > 2
-        and profile.given >= 0.9 * profile.rows and profile.repetition >= REPEATED
+        candidate
+        for profile in survey.profiles.values()
+        if profile.name not in taken
+        and not profile.digits
+        and profile.distinct > 2
+        and profile.given >= 0.9 * profile.rows
+        and profile.repetition >= REPEATED
         and (candidate := _entity_candidate(survey, profile))
     ]
     found = sorted(found, key=lambda candidate: -candidate.points)
@@ -81,9 +121,13 @@ def rank_entities(
     most = max(contacts, key=lambda one: survey.profiles[one.columns[0]].distinct, default=None)
     paid = any(side(one.columns[0]) == "payer" and one not in contacts for one in found)
     found = [one for one in found if one not in contacts or one is most and not paid]
-    return [one for n, one in enumerate(found) if not any(says_the_same(survey, one.columns[0], other.columns[0]) for other in found[:n])]
+    return [
+        one
+        for n, one in enumerate(found)
+        if not any(says_the_same(survey, one.columns[0], other.columns[0]) for other in found[:n])
+    ]
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #dbf6e52f
+# %% ../../nbs/api/20_data/67_entities.ipynb #e693d3b3
 def determines(
     survey: Survey,
     one: str, # a column
@@ -104,7 +148,7 @@ def says_the_same(survey: Survey, one: str, other: str) -> bool:
     "Say whether two columns are the same but for the names of their values."
     return determines(survey, one, other) and determines(survey, other, one)
 
-# %% ../../nbs/api/20_data/67_entities.ipynb #d36eb608
+# %% ../../nbs/api/20_data/67_entities.ipynb #1e1f5705
 def rank_cards(
     survey: Survey,
     entities: list[Candidate], # from `rank_entities`
@@ -126,5 +170,7 @@ def rank_cards(
     owners = ", ".join(one.columns[0] for one in nested if one is not ranking.best)
     reasons = ranking.best.reasons + ((f"each belongs to one {owners}",) if owners else ())
     first = Candidate(ranking.best.columns, ranking.best.points, reasons, ranking.best.doubt)
-    rivals = [one for one in ranking.candidates[1:] if one not in nested and first.points - one.points < CLOSE]
+    rivals = [
+        one for one in ranking.candidates[1:] if one not in nested and first.points - one.points < CLOSE
+    ]
     return Ranking("card", (first, *rivals))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SECONDS_A_DAY', 'UNITS', 'YEAR_1990', 'YEAR_2050', 'PARTS', 'Reading', 'steps_back', 'read_moments']
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #56d64636
+# %% ../../nbs/api/20_data/63_moments.ipynb #eb74cf2d
 import re
 from dataclasses import dataclass, field
 
@@ -15,16 +15,19 @@ import pandas as pd
 from .profile import Profile, Survey
 from .vocabulary import known_words, meanings
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #2ab7c75a
+# %% ../../nbs/api/20_data/63_moments.ipynb #42c34dfb
 SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Reading:
     "How a column's times are written, and what they are."
+
     kind: str # moment, date, clock, epoch, steps; or a part: year, month, day, hour, minute
     format: str | None # a strptime format, or the unit of numbers; None for ISO
-    seconds: pd.Series = field(repr=False, compare=False) # one a row: since 1970, since midnight, since the start
+    seconds: pd.Series = field(
+        repr=False, compare=False
+    ) # one a row: since 1970, since midnight, since the start
     doubt: str = "" # what is not sure
     zoned: bool = False # whether each time has its zone
 
@@ -38,12 +41,16 @@ class Reading:
         "Whether a column is a time without another column."
         return self.kind in ("moment", "date", "epoch", "steps")
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #5144f12e
+# %% ../../nbs/api/20_data/63_moments.ipynb #a8f3bd91
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))"
 _ISO = rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]+{_CLOCK}{_ZONE}?)?"
-_ANY_DATE = rf"(?P<a>\d{{1,2}}|\d{{4}})(?P<s>[-/. ])(?P<b>\d{{1,2}}|[A-Za-z]{{3,9}})(?P=s)(?P<c>\d{{4}}|\d{{1,2}})"
-_DATED = re.compile(rf"'?{_ANY_DATE}(?P<gap>,? +|T)?(?P<clock>{_CLOCK})?(?P<half> ?[AaPp][Mm])?(?P<zone>{_ZONE})?'?")
+_ANY_DATE = (
+    r"(?P<a>\d{1,2}|\d{4})(?P<s>[-/. ])(?P<b>\d{1,2}|[A-Za-z]{3,9})(?P=s)(?P<c>\d{4}|\d{1,2})"
+)
+_DATED = re.compile(
+    rf"'?{_ANY_DATE}(?P<gap>,? +|T)?(?P<clock>{_CLOCK})?(?P<half> ?[AaPp][Mm])?(?P<zone>{_ZONE})?'?"
+)
 
 
 def _share(values: pd.Series, pattern: str) -> float: # of the texts that a pattern fits wholly
@@ -63,7 +70,7 @@ def _read_iso(values: pd.Series) -> Reading | None: # one text a row
     dated = (seconds.dropna() % SECONDS_A_DAY == 0).all()
     return Reading("date" if dated else "moment", None, seconds, zoned=bool(zoned))
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #56a25e6d
+# %% ../../nbs/api/20_data/63_moments.ipynb #6c256a85
 def _date_format(match: re.Match, day_first: bool) -> str: # for strptime
     a, b, c, sign = match["a"], match["b"], match["c"], match["s"]
     if len(a) == 4:
@@ -85,7 +92,7 @@ def _clock_format(match: re.Match) -> str: # for strptime, with what stands befo
     offset = "%z" if re.search(r"[+-]", zone) else zone.strip()
     return match["gap"] + text + (" " if zone.startswith(" ") else "") + offset
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #dfea0844
+# %% ../../nbs/api/20_data/63_moments.ipynb #4e34ef1c
 def _read_dated(values: pd.Series) -> Reading | None: # one text a row
     given = values.dropna()
     match = next((found for value in given.head(20) if (found := _DATED.fullmatch(value))), None)
@@ -95,10 +102,14 @@ def _read_dated(values: pd.Series) -> Reading | None: # one text a row
     quote = "'" if match[0].startswith("'") else ""
     orders = [True, False] if match["b"].isdigit() and len(match["a"]) < 4 else [True]
     orders = [first for first in orders if not (parts.b if first else parts.a) > 12]
-    readings = [_read_format(values, f"{quote}{_date_format(match, first)}{_clock_format(match)}{quote}") for first in orders]
+    readings = [
+        _read_format(values, f"{quote}{_date_format(match, first)}{_clock_format(match)}{quote}")
+        for first in orders
+    ]
     readings = sorted(filter(None, readings), key=lambda reading: steps_back(reading.seconds))
     if len(readings) == 2 and steps_back(readings[0].seconds) + 0.02 >= steps_back(readings[1].seconds):
-        doubt = f"not sure whether the day or the month comes first ({readings[0].format} or {readings[1].format})"
+        formats = " or ".join(reading.format for reading in readings)
+        doubt = f"not sure whether the day or the month comes first ({formats})"
         return Reading(**{**vars(readings[0]), "doubt": doubt})
     return readings[0] if readings else None
 
@@ -109,7 +120,9 @@ def _read_format(values: pd.Series, text: str) -> Reading | None:
         return None
     seconds = _to_seconds(times)
     kind = "date" if (seconds.dropna() % SECONDS_A_DAY == 0).all() else "moment"
-    doubt = "quotes stand within the text: check whether the reader should take them off" if "'" in text else ""
+    doubt = (
+        "quotes stand within the text: check whether the reader should take them off" if "'" in text else ""
+    )
     return Reading(kind, text, seconds, doubt, zoned="%z" in text)
 
 
@@ -122,7 +135,7 @@ def steps_back(seconds: pd.Series) -> float:
     back, forward = (steps < 0).sum(), (steps > 0).sum()
     return float(min(back, forward) / max(1, back + forward))
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #4bd2930a
+# %% ../../nbs/api/20_data/63_moments.ipynb #4a44a870
 def _read_clock(values: pd.Series) -> Reading | None: # one text a row
     given = values.dropna()
     if _share(given, rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?") < 0.9:
@@ -136,7 +149,7 @@ def _read_clock(values: pd.Series) -> Reading | None: # one text a row
         return None
     return Reading("clock", text, (times - times.dt.floor("D")).dt.total_seconds())
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #556424bd
+# %% ../../nbs/api/20_data/63_moments.ipynb #35f53421
 UNITS = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9} # in a second
 YEAR_1990, YEAR_2050 = 631_152_000, 2_524_608_000 # seconds since 1970
 _TIMELIKE = {"date", "clock", "moment", "step"}
@@ -161,11 +174,18 @@ def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> R
 
 def _read_part(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
     for part, (low, high) in PARTS.items():
-        if part in named and low <= profile.low and profile.high <= high and len(known_words(profile.name)) <= 2:
-            return Reading(part, {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"}[part], values)
+        if (
+            part in named
+            and low <= profile.low
+            and profile.high <= high
+            and len(known_words(profile.name)) <= 2
+        ):
+            return Reading(
+                part, {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"}[part], values
+            )
     return None
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #96c3ae00
+# %% ../../nbs/api/20_data/63_moments.ipynb #3b9cf686
 _COMPACT = {8: ["%Y%m%d", "%d%m%Y"], 6: ["%y%m%d", "%d%m%y"], 14: ["%Y%m%d%H%M%S"], 12: ["%Y%m%d%H%M"]}
 
 
@@ -186,7 +206,7 @@ def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) ->
             return Reading("moment" if "%H" in form else "date", form, _to_seconds(times))
     return None
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #f236463c
+# %% ../../nbs/api/20_data/63_moments.ipynb #4acb6442
 _STEP_UNITS = {"days": SECONDS_A_DAY, "hours": 3600, "minutes": 60, "seconds": 1}
 
 
@@ -208,7 +228,7 @@ def _read_steps(profile: Profile, values: pd.Series, named: frozenset[str]) -> R
         doubt = f"not sure whether a step is one of {unit} or {other}; {doubt}"
     return Reading("steps", unit, values * _STEP_UNITS[unit], doubt)
 
-# %% ../../nbs/api/20_data/63_moments.ipynb #22f28424
+# %% ../../nbs/api/20_data/63_moments.ipynb #4137d43a
 def read_moments(
     survey: Survey,
     name: str, # of a column
@@ -221,14 +241,18 @@ def read_moments(
         times = pd.to_datetime(survey.texts(name), format="ISO8601", utc=True, errors="coerce")
         seconds = _to_seconds(times)
         dated = (seconds.dropna() % SECONDS_A_DAY == 0).all()
-        return Reading("date" if dated else "moment", None, seconds, zoned=getattr(kind, "timezone", None) is not None)
+        return Reading(
+            "date" if dated else "moment", None, seconds, zoned=getattr(kind, "timezone", None) is not None
+        )
     if profile.numbers == profile.given:
         worth = (_TIMELIKE | set(PARTS)) & meanings(name)
         return _read_number(profile, survey.numbers(name)) if worth else None
     few = survey.head[name].dropna().head(50)
     few = few if len(few) else survey.texts(name).dropna().head(50)
     for read, pattern in {
-        _read_iso: _ISO, _read_dated: _DATED.pattern, _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?"
+        _read_iso: _ISO,
+        _read_dated: _DATED.pattern,
+        _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?",
     }.items():
         if few.str.fullmatch(pattern).mean() >= 0.8 and (found := read(survey.texts(name))):
             return found

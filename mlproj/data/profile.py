@@ -16,7 +16,7 @@ import pandas as pd
 from fastcore.basics import chunked
 from tqdm import tqdm
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #8add648d
+# %% ../../nbs/api/20_data/60_profile.ipynb #1455cabb
 _SIGNS = r"[$€£¥₹₽₺₩₪₫฿₴₦]"
 _CODES = (
     r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|BRL|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|MXN|ZAR|SGD|HKD|KRW|THB"
@@ -33,7 +33,7 @@ class Marks:
     decimal: str = "." # begins the digits after the point
     thousands: str = "" # stands before groups of three digits; empty for none
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #ba557d29
+# %% ../../nbs/api/20_data/60_profile.ipynb #66ed4a7a
 def find_marks(
     values: list[str], # texts of which each is a number
 ) -> tuple[Marks, bool]: # how they are written; whether another reading fits as well
@@ -68,7 +68,7 @@ def _decide_marks(votes: Counter, open_marks: Counter) -> tuple[Marks, bool]:
         thousands = next((mark for mark in open_marks if mark != decimal), "")
     return Marks(decimal, thousands if thousands != decimal else ""), doubtful
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #fd83e245
+# %% ../../nbs/api/20_data/60_profile.ipynb #abf1c3cb
 def plain_number(
     text: ibis.Column, # of text
     marks: Marks,
@@ -82,7 +82,9 @@ def plain_number(
         grouped = body.re_search(rf"^\d{{1,3}}({mark}\d{{3}})+([^\d]\d*)?$")
         body = ibis.ifelse(grouped, body.replace(marks.thousands, ""), body)
     if marks.decimal != ".":
-        body = ibis.ifelse(body.re_search(rf"^\d*{marks.decimal}\d*$"), body.replace(marks.decimal, "."), body)
+        body = ibis.ifelse(
+            body.re_search(rf"^\d*{marks.decimal}\d*$"), body.replace(marks.decimal, "."), body
+        )
     return ibis.ifelse(text.re_search(MONEY), ibis.ifelse(negative, "-" + body, body), text)
 
 # %% ../../nbs/api/20_data/60_profile.ipynb #66524509
@@ -116,7 +118,7 @@ class Profile:
 
 _KEYS = tuple(item.name for item in fields(Profile))[3:]
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #34815052
+# %% ../../nbs/api/20_data/60_profile.ipynb #e2df320f
 def clean_text(
     column: ibis.Column,
 ) -> ibis.Column: # text without blanks around it, missing where nothing stands
@@ -166,7 +168,7 @@ def profile_columns(
             progress.update(len(names))
     return profiles
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #027ef2e2
+# %% ../../nbs/api/20_data/60_profile.ipynb #422b8e54
 FIRST_ROWS = 2_000
 
 
@@ -192,7 +194,7 @@ class Survey:
         number = plain_number(text, self.marks) if name in self.written else text
         return self.raw.select(number=number.try_cast("float64")).execute()["number"]
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #d1e99f82
+# %% ../../nbs/api/20_data/60_profile.ipynb #5369ddb1
 def survey_table(
     raw: ibis.Table, # from `read_file`
 ) -> Survey:

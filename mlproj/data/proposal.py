@@ -19,7 +19,14 @@ from .conversions import Source, convert_column
 from .entities import rank_cards, rank_entities
 from .profile import Marks, Profile, Survey
 from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels, read_words
-from .time_roles import TimePlan, list_plans, rank_arrivals, rank_label_times, rank_times, read_times
+from mlproj.data.time_roles import (
+    TimePlan,
+    list_plans,
+    rank_arrivals,
+    rank_label_times,
+    rank_times,
+    read_times,
+)
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c1764779
 @dataclass
@@ -42,7 +49,7 @@ class Proposal:
     left_out: dict[str, str] = field(default_factory=dict) # by column of the file
     rankings: dict[str, Ranking] = field(default_factory=dict) # by role: label, time, amount, card, id
 
-# %% ../../nbs/api/20_data/70_proposal.ipynb #e25ce759
+# %% ../../nbs/api/20_data/70_proposal.ipynb #c05bef76
 def source_of(
     proposal: Proposal,
     names: Iterable[str] | None = None, # of the contract; None: all columns
@@ -154,7 +161,9 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
     for entity in ([card.best] if card.best else []) + rest:
         profile = survey.profiles[entity.columns[0]]
         kind = "integer" if "float" in profile.kind else None # whole numbers with gaps come as floats
-        note = f"the card: {card.note()}" if entity is card.best else "; ".join([*entity.reasons, entity.doubt])
+        note = (
+            f"the card: {card.note()}" if entity is card.best else "; ".join([*entity.reasons, entity.doubt])
+        )
         name = add_column(proposal, contract_name(profile.name), entity.columns, note.strip("; "), kind)
         proposal.entities.append(name)
     proposal.card = proposal.entities[0] if card.best else None
@@ -163,7 +172,9 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
 def _add_times(proposal: Proposal, survey: Survey, plans: list[TimePlan], time: TimePlan) -> None:
     ranking, label = proposal.rankings["time"], proposal.rankings["label"].best.columns[0]
     proposal.time_kind = time.kind
-    add_column(proposal, "timestamp", time.columns, f"{_time_note(time)}; {ranking.note()}".strip("; "), time.format)
+    add_column(
+        proposal, "timestamp", time.columns, f"{_time_note(time)}; {ranking.note()}".strip("; "), time.format
+    )
     values = read_words(survey, label).values if read_words(survey, label) else {}
     fraud = survey.texts(label).str.lower().str.replace(r"\.0+$", "", regex=True).map(values)
     known = rank_label_times(plans, time, fraud)
@@ -179,7 +190,9 @@ def _time_note(plan: TimePlan) -> str:
         return f"{plan.format} from a start that the file does not say"
     if plan.format and "%" not in plan.format:
         return f"{plan.format} since 1970"
-    clock = {"date": "dates without a clock", "pair": "a date and its clock, put together"}.get(plan.kind, "times")
+    clock = {"date": "dates without a clock", "pair": "a date and its clock, put together"}.get(
+        plan.kind, "times"
+    )
     return f"{clock}, {'with their zone' if plan.zoned else 'without a zone: is timezone right?'}"
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #29b2ff68
@@ -189,7 +202,12 @@ def _add_amount(proposal: Proposal, survey: Survey) -> None:
     note = [ranking.note()]
     if unreadable := profile.given - profile.numbers:
         note.append(f"{unreadable:,} are no numbers")
-    if profile.digits or "float" in profile.kind or "decimal" in profile.kind or profile.name in survey.written:
+    if (
+        profile.digits
+        or "float" in profile.kind
+        or "decimal" in profile.kind
+        or profile.name in survey.written
+    ):
         proposal.decimals["amount"] = _decimals(survey, profile)
         if profile.digits > proposal.decimals["amount"]:
             note.append(f"some have {profile.digits} digits after the point: these rows are set aside")
@@ -206,10 +224,14 @@ def _add_amount(proposal: Proposal, survey: Survey) -> None:
 def _decimals(survey: Survey, profile: Profile) -> int:
     if profile.digits <= 4:
         return max(profile.digits, 2)
-    digits = survey.numbers(profile.name).dropna().map(lambda number: len(f"{number:.9f}".rstrip("0").split(".")[1]))
+    digits = (
+        survey.numbers(profile.name)
+        .dropna()
+        .map(lambda number: len(f"{number:.9f}".rstrip("0").split(".")[1]))
+    )
     return int(min(9, max(2, digits.quantile(0.995, interpolation="higher"))))
 
-# %% ../../nbs/api/20_data/70_proposal.ipynb #c826114d
+# %% ../../nbs/api/20_data/70_proposal.ipynb #bf372ad8
 _PLAIN_WORDS = ({"0": 0, "1": 1}, {"false": 0, "true": 1})
 
 
@@ -222,17 +244,27 @@ def _add_label(proposal: Proposal, survey: Survey) -> None:
     missing = survey.profiles[column].rows - survey.profiles[column].given
     note = f"the label: {ranking.note()}" + (f"; missing in {missing:,} rows" if missing else "")
     add_column(proposal, "is_fraud", (column,), note)
-    proposal.labels = {} if words.values in _PLAIN_WORDS else {word: words.values[word] for word in sorted(words.values)}
+    proposal.labels = (
+        {} if words.values in _PLAIN_WORDS else {word: words.values[word] for word in sorted(words.values)}
+    )
 
 
 def _add_places(proposal: Proposal, survey: Survey) -> None:
-    taken = {part for columns in proposal.columns.values() for part in ([columns] if isinstance(columns, str) else columns)}
+    taken = {
+        part
+        for columns in proposal.columns.values()
+        for part in ([columns] if isinstance(columns, str) else columns)
+    }
     for place, pair in find_places(survey).items():
         if not taken & set(pair):
             names = []
             for column, half in zip(pair, ("latitude", "longitude"), strict=True):
                 kind = None if "float" in survey.profiles[column].kind else "number"
-                names.append(add_column(proposal, contract_name(column), (column,), f"{half} of {place} in degrees", kind))
+                names.append(
+                    add_column(
+                        proposal, contract_name(column), (column,), f"{half} of {place} in degrees", kind
+                    )
+                )
             proposal.coordinates[contract_name(place)] = names
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c6d1f13d
@@ -240,8 +272,14 @@ _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the
 
 
 def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
-    label = convert_column("is_fraud", survey.raw[proposal.columns["is_fraud"]], source_of(proposal, ["is_fraud"]), "")
-    taken = {part for columns in proposal.columns.values() for part in ([columns] if isinstance(columns, str) else columns)}
+    label = convert_column(
+        "is_fraud", survey.raw[proposal.columns["is_fraud"]], source_of(proposal, ["is_fraud"]), ""
+    )
+    taken = {
+        part
+        for columns in proposal.columns.values()
+        for part in ([columns] if isinstance(columns, str) else columns)
+    }
     for name, profile in survey.profiles.items():
         if name in taken:
             continue
@@ -268,8 +306,10 @@ def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> No
     if kind != "text" and missing:
         proposal.incomplete.append(name)
 
-# %% ../../nbs/api/20_data/70_proposal.ipynb #fe0ae016
-def _repeats_another(proposal: Proposal, survey: Survey, profile: Profile) -> str: # a column with the same values
+# %% ../../nbs/api/20_data/70_proposal.ipynb #bea6dcc4
+def _repeats_another(
+    proposal: Proposal, survey: Survey, profile: Profile
+) -> str: # a column with the same values
     amount = proposal.columns["amount"]
     for other in [amount, *(proposal.columns[name] for name in proposal.inputs)]:
         twin = survey.profiles[other]

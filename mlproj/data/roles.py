@@ -6,7 +6,7 @@
 __all__ = ['CLOSE', 'MOST_WORDS', 'SOMEBODY', 'Candidate', 'Ranking', 'rank', 'word_value', 'Words', 'read_words', 'rank_labels',
            'rank_amounts', 'rank_ids']
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #590c352c
+# %% ../../nbs/api/20_data/65_roles.ipynb #86eb1d11
 import re
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .moments import Reading
 from .profile import Profile, Survey
 from .vocabulary import known_words, meanings
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #6c1b018e
+# %% ../../nbs/api/20_data/65_roles.ipynb #1333cd5c
 @dataclass(frozen=True)
 class Candidate:
     "A column that may play a role, or several columns that do it together."
@@ -55,7 +55,7 @@ class Ranking:
             doubts.append(f"not sure: {names} could also be the {self.role}")
         return "; ".join([*self.best.reasons, *doubts])
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #e6484542
+# %% ../../nbs/api/20_data/65_roles.ipynb #007e2ca2
 def rank(
     role: str, # in plain words
     candidates: list[Candidate], # in the order of the file
@@ -66,21 +66,29 @@ def rank(
     if chosen is not None:
         there = [other for other in candidates if chosen in other.columns]
         picked = there[0] if there else Candidate((chosen,), 0.0)
-        return Ranking(role, (Candidate(picked.columns, 100.0, (*picked.reasons, "you chose it"), picked.doubt),))
+        return Ranking(
+            role, (Candidate(picked.columns, 100.0, (*picked.reasons, "you chose it"), picked.doubt),)
+        )
     fitting = [candidate for candidate in candidates if candidate.points >= least]
     return Ranking(role, tuple(sorted(fitting, key=lambda candidate: -candidate.points)))
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #af9f0acd
-_YES = set("1 true yes y t ja j oui o si s sim vrai verdadero verdadeiro wahr vero tak evet da 是 да on positive".split())
+# %% ../../nbs/api/20_data/65_roles.ipynb #dd8f9267
+_YES = set(
+    "1 true yes y t ja j oui o si s sim vrai verdadero verdadeiro wahr vero tak evet da 是 да on".split()
+)
 _NO = set("0 false no n f nein non nao faux falso falsch nie hayir niet net 否 нет off negative".split())
 _BAD = set("bad stolen positive chargeback confirmed_fraud compromised illegal criminal".split())
 _GOOD = set("good ok okay normal negative clean safe valid regular honest none".split())
-_OPEN = set("unknown unlabeled unlabelled pending open undetermined review under_review na n/a null ? unconfirmed".split())
+_OPEN = set(
+    "unknown unlabeled unlabelled pending open undetermined review under_review na n_a ? unconfirmed".split()
+)
 
 
 def word_value(
     word: str, # a label's value
-) -> int | None | str: # 1 fraud, 0 genuine, None open; "yes" or "no" of what the column's name says; "" not known
+) -> (
+    int | None | str
+): # 1 fraud, 0 genuine, None open; "yes" or "no" of what the column's name says; "" not known
     "Say what a word of a label stands for."
     plain = re.sub(r"\W+", "_", word.strip().lower()).strip("_") or word.strip()
     found, parts = meanings(word), known_words(word)
@@ -94,7 +102,7 @@ def word_value(
             return value
     return 1 if "chargeback" in found and not negated else ""
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #95a59b33
+# %% ../../nbs/api/20_data/65_roles.ipynb #f1924832
 MOST_WORDS = 4 # of a label
 
 
@@ -132,10 +140,22 @@ def read_words(survey: Survey, name: str) -> Words | None: # None: not two value
     values |= dict.fromkeys(unknown)
     return Words(counts, values, guessed, told) if {0, 1} <= set(values.values()) else None
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #16a3c769
+# %% ../../nbs/api/20_data/65_roles.ipynb #bc52490f
 _SPOILS_LABEL = {
-    "kind": -7, "machine": -6, "amount": -8, "statistic": -8, "date": -8, "clock": -6, "moment": -6, "verdict": -3,
-    "knowledge": -3, "customer": -3, "place": -8, "rate": -6, "person": -8, "id": -6,
+    "kind": -7,
+    "machine": -6,
+    "amount": -8,
+    "statistic": -8,
+    "date": -8,
+    "clock": -6,
+    "moment": -6,
+    "verdict": -3,
+    "knowledge": -3,
+    "customer": -3,
+    "place": -8,
+    "rate": -6,
+    "person": -8,
+    "id": -6,
 }
 _PLAIN = {"flag", "transaction", "target", "fraud", "chargeback", "suspicion", "genuine", "not"}
 
@@ -144,7 +164,8 @@ def _label_name(name: str) -> tuple[float, str]: # points, reason
     found, words = meanings(name), known_words(name)
     others = [word for word in words if not meanings(word) & _PLAIN]
     spoiled = sum(
-        points for meaning, points in _SPOILS_LABEL.items()
+        points
+        for meaning, points in _SPOILS_LABEL.items()
         if any(meaning in meanings(word) and not meanings(word) & _PLAIN for word in words)
     )
     named = {"fraud": 10.0, "chargeback": 8.0, "suspicion": 7.0, "genuine": 6.0}
@@ -165,11 +186,15 @@ def _label_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     if words.told and not strange:
         points += 8.0 if any(meanings(word) & {"fraud", "genuine"} for word in words.counts) else 3.0
         reason = reason or "its values say it"
-    points += 1.0 * (len(words.counts) == 2) - 3.0 * min(strange, 1) * (points < 8) - 3.0 * (profile.given < profile.rows / 2)
+    points += (
+        1.0 * (len(words.counts) == 2)
+        - 3.0 * min(strange, 1) * (points < 8)
+        - 3.0 * (profile.given < profile.rows / 2)
+    )
     points += 2.0 if words.share < 0.2 else 1.0 if words.share < 0.35 else 0.0
     return Candidate((profile.name,), points, (reason, _frauds(words)), _label_doubt(words))
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #4bb7f17e
+# %% ../../nbs/api/20_data/65_roles.ipynb #cbc883a1
 def _frauds(words: Words) -> str:
     percent = 100 * words.share
     return f"{percent:.2g} % of its labels are frauds" if words.share < 0.5 else f"{percent:.0f} % are frauds"
@@ -180,7 +205,9 @@ def _label_doubt(words: Words) -> str:
     fraud = next(word for word, value in words.values.items() if value == 1)
     if words.guessed:
         doubts.append(f"not sure that {fraud!r} is the fraud: it is the rarer word")
-    if open_words := [word for word, value in words.values.items() if value is None and word_value(word) == ""]:
+    if open_words := [
+        word for word, value in words.values.items() if value is None and word_value(word) == ""
+    ]:
         doubts.append(f"not sure what {', '.join(map(repr, open_words))} says: taken for unknown")
     if words.share > 0.5:
         doubts.append("not sure: most of its labels would be frauds")
@@ -197,13 +224,47 @@ def rank_labels(
     found = [candidate for profile in few if (candidate := _label_candidate(survey, profile))]
     return rank("label", found, 8.0, chosen)
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #99c70be3
+# %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c
 _SPOILS_AMOUNT = {
-    "balance": -9, "limit": -9, "fee": -8, "rate": -9, "statistic": -8, "measure": -8, "before": -6, "after": -6,
-    "fraud": -7, "chargeback": -6, "place": -9, "code": -9, "birth": -9, "machine": -9, "verdict": -4, "later": -2,
-    "arrival": -1, "latitude": -9, "longitude": -9, "name": -6, "opening": -6, "id": -6, "kind": -5, "currency": 0,
+    "balance": -9,
+    "limit": -9,
+    "fee": -8,
+    "rate": -9,
+    "statistic": -8,
+    "measure": -8,
+    "before": -6,
+    "after": -6,
+    "fraud": -7,
+    "chargeback": -6,
+    "place": -9,
+    "code": -9,
+    "birth": -9,
+    "machine": -9,
+    "verdict": -4,
+    "later": -2,
+    "arrival": -1,
+    "latitude": -9,
+    "longitude": -9,
+    "name": -6,
+    "opening": -6,
+    "id": -6,
+    "kind": -5,
+    "currency": 0,
 }
-_WEAK = {"value", "total", "totale", "sum", "valor", "valeur", "valore", "wert", "paid", "usd", "eur", "price"}
+_WEAK = {
+    "value",
+    "total",
+    "totale",
+    "sum",
+    "valor",
+    "valeur",
+    "valore",
+    "wert",
+    "paid",
+    "usd",
+    "eur",
+    "price",
+}
 
 
 def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
@@ -217,13 +278,17 @@ def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
         reasons.append("its name says so")
     points += sum(value for meaning, value in _SPOILS_AMOUNT.items() if meaning in found - {"amount"})
     points += 2.0 if 1 <= profile.digits <= 2 else 0.0 if profile.digits <= 4 else -3.0
-    points += 1.0 * (profile.low >= 0) + 1.0 * (profile.distinct > 20) - 2.0 * (profile.negative > profile.numbers / 2)
+    points += (
+        1.0 * (profile.low >= 0)
+        + 1.0 * (profile.distinct > 20)
+        - 2.0 * (profile.negative > profile.numbers / 2)
+    )
     points -= 5.0 * (profile.high <= 1 and profile.digits > 2)
     doubt = "" if "amount" in found or not points else "not sure: only its values look like amounts"
     reasons.append(f"from {profile.low:g} to {profile.high:g}")
     return Candidate((profile.name,), points, tuple(reasons), doubt)
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #16f644a0
+# %% ../../nbs/api/20_data/65_roles.ipynb #b6f0e8af
 def rank_amounts(
     survey: Survey,
     taken: set[str], # columns with another role
@@ -242,16 +307,32 @@ def rank_amounts(
     nameless = [one for one in found if not meanings(one.columns[0]) and one.points >= 4.0]
     return Ranking("amount", tuple(nameless if len(nameless) == 1 else ()))
 
-# %% ../../nbs/api/20_data/65_roles.ipynb #63dde7de
+# %% ../../nbs/api/20_data/65_roles.ipynb #789ab6dd
 SOMEBODY = {"card", "account", "customer", "payer", "payee", "merchant", "terminal", "device", "contact"}
-_SPOILS_ID = {"index": -4, "text": -6, "place": -6, "name": -6, "amount": -6, "balance": -6, "measure": -6, "machine": -6, "statistic": -6, "branch": -4}
+_SPOILS_ID = {
+    "index": -4,
+    "text": -6,
+    "place": -6,
+    "name": -6,
+    "amount": -6,
+    "balance": -6,
+    "measure": -6,
+    "machine": -6,
+    "statistic": -6,
+    "branch": -4,
+}
 
 
 def _id_candidate(profile: Profile) -> Candidate:
     found, words = meanings(profile.name), known_words(profile.name)
     points = 6.0 * ("transaction" in found) + 4.0 * ("id" in found)
     points += 2.0 * (words in {("id",), ("uuid",), ("guid",)}) + 4.0 * (words == ("tid",))
-    somebody = {meaning for word in words for meaning in meanings(word) & SOMEBODY if not meanings(word) & {"transaction"}}
+    somebody = {
+        meaning
+        for word in words
+        for meaning in meanings(word) & SOMEBODY
+        if not meanings(word) & {"transaction"}
+    }
     points -= 9.0 * bool(somebody) * (words != ("tid",))
     points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in found)
     points += 1.0 * (profile.whole == profile.given)
@@ -270,8 +351,12 @@ def rank_ids(
 ) -> Ranking:
     "Rank the columns that may be the transaction's id."
     unique = [
-        profile for profile in survey.profiles.values()
-        if profile.name not in taken and profile.name not in readings and not profile.digits
-        and profile.given >= 0.999 * profile.rows and profile.distinct >= 0.99 * profile.given
+        profile
+        for profile in survey.profiles.values()
+        if profile.name not in taken
+        and profile.name not in readings
+        and not profile.digits
+        and profile.given >= 0.999 * profile.rows
+        and profile.distinct >= 0.99 * profile.given
     ]
     return rank("transaction's id", [_id_candidate(profile) for profile in unique], 4.0, chosen)

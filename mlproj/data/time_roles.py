@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_times', 'TimePlan', 'list_plans', 'rank_times', 'rank_label_times', 'rank_arrivals']
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #38915183
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #260b74db
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from .profile import Survey
 from .roles import SOMEBODY, Candidate, Ranking, rank
 from .vocabulary import known_words, meanings
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #810e2e24
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #061315b2
 def read_times(
     survey: Survey,
 ) -> dict[str, Reading]: # by column, of those that hold times or parts of them
@@ -24,10 +24,11 @@ def read_times(
     found = {name: read_moments(survey, name) for name in survey.profiles}
     return {name: reading for name, reading in found.items() if reading is not None}
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #33354b39
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #8e24e300
 @dataclass(frozen=True)
 class TimePlan:
     "Columns that give a time together, and how they are read."
+
     columns: tuple[str, ...]
     format: str | None # in prepare.types; None for ISO
     kind: str
@@ -55,10 +56,12 @@ def _add_up(parts: list[Reading]) -> pd.Series: # seconds since 1970
         start = kinds["date"]
     else:
         days = pd.DataFrame({part: kinds[part] for part in ("year", "month", "day")})
-        start = (pd.to_datetime(days, utc=True, errors="coerce") - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+        start = (
+            pd.to_datetime(days, utc=True, errors="coerce") - pd.Timestamp(0, tz="UTC")
+        ).dt.total_seconds()
     return start + kinds.get("clock", 0) + 3600 * kinds.get("hour", 0) + 60 * kinds.get("minute", 0)
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #a63ec8c7
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #9fbff3ac
 def _kinship(one: str, other: str) -> int: # how many words two names share
     return len(set(known_words(one)) & set(known_words(other)))
 
@@ -88,10 +91,20 @@ _APART = {"opening", "birth", "expiry", "knowledge", "later", "arrival", "after"
 def _fits(date: str, clock: str) -> bool: # whether both names speak of the same event
     return meanings(date) & _APART == meanings(clock) & _APART
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #5f144b95
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #0c97e17e
 _SPOILS_TIME = {
-    "birth": -12, "opening": -9, "expiry": -12, "knowledge": -6, "later": -4, "arrival": -3, "before": -5, "after": -3,
-    "fraud": -8, "chargeback": -8, "verdict": -6, "text": -4,
+    "birth": -12,
+    "opening": -9,
+    "expiry": -12,
+    "knowledge": -6,
+    "later": -4,
+    "arrival": -3,
+    "before": -5,
+    "after": -3,
+    "fraud": -8,
+    "chargeback": -8,
+    "verdict": -6,
+    "text": -4,
 }
 _POINTS_OF_KIND = {"moment": 5.0, "pair": 4.5, "date": 1.0, "steps": 1.0}
 _TIMELIKE = {"date", "clock", "moment", "step", "year", "month", "day", "hour"}
@@ -115,7 +128,7 @@ def _time_candidate(plan: TimePlan, given: float) -> Candidate:
     points -= 6.0 * (span > 40 * 366 * SECONDS_A_DAY)
     return Candidate(plan.columns, points, tuple(reasons), plan.doubt)
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #9f86b435
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #57863b83
 def _belongs_to_somebody(survey: Survey, plan: TimePlan) -> str | None: # the column of whom
     for name, profile in survey.profiles.items():
         if not SOMEBODY & meanings(name) or profile.digits or name in plan.columns:
@@ -148,14 +161,18 @@ def rank_times(
         return Ranking("time", (Candidate(alone[0].columns, alone[0].points, alone[0].reasons, doubt),))
     return _settle(ranking, {plan.columns: plan for plan in plans}) if chosen is None else ranking
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #69bf9e07
-def _settle(ranking: Ranking, plans: dict[tuple[str, ...], TimePlan]) -> Ranking: # without rivals that say the same
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #c9164598
+def _settle(
+    ranking: Ranking, plans: dict[tuple[str, ...], TimePlan]
+) -> Ranking: # without rivals that say the same
     if not ranking.rivals:
         return ranking
     candidates = list(ranking.candidates)
     best = plans[candidates[0].columns]
     close = [one for one in ranking.rivals if not _same(best, plans[one.columns])]
-    earlier = [one for one in close if _earlier(plans[one.columns], best) and best.kind == plans[one.columns].kind]
+    earlier = [
+        one for one in close if _earlier(plans[one.columns], best) and best.kind == plans[one.columns].kind
+    ]
     first = earlier[0] if earlier else candidates[0]
     later = [one for one in close if _earlier(plans[first.columns], plans[one.columns])]
     kept = [one for one in candidates if one is not first and one not in later]
@@ -163,21 +180,30 @@ def _settle(ranking: Ranking, plans: dict[tuple[str, ...], TimePlan]) -> Ranking
     return Ranking(ranking.role, (first, *kept))
 
 
-def _same(one: TimePlan, other: TimePlan) -> bool: # whether they tell the same, the second less exactly perhaps
+def _same(
+    one: TimePlan, other: TimePlan
+) -> bool: # whether they tell the same, the second less exactly perhaps
     difference = (one.seconds - other.seconds).dropna()
     if not len(difference):
         return False
     offset = difference.median()
     if "date" in (other.kind, one.kind):
         return bool(difference.between(-SECONDS_A_DAY, SECONDS_A_DAY).mean() > 0.99)
-    return bool(((difference - offset).abs() < 61).mean() > 0.99) and (abs(offset) < 61 or abs(offset) >= 3600)
+    return bool(((difference - offset).abs() < 61).mean() > 0.99) and (
+        abs(offset) < 61 or abs(offset) >= 3600
+    )
 
 
-def _earlier(one: TimePlan, other: TimePlan) -> bool: # whether it is never after the other, and mostly before
+def _earlier(
+    one: TimePlan, other: TimePlan
+) -> bool: # whether it is never after the other, and mostly before
     both = one.seconds.notna() & other.seconds.notna()
-    return bool((one.seconds <= other.seconds)[both].mean() > 0.99 and (one.seconds < other.seconds)[both].mean() > 0.5)
+    return bool(
+        (one.seconds <= other.seconds)[both].mean() > 0.99
+        and (one.seconds < other.seconds)[both].mean() > 0.5
+    )
 
-# %% ../../nbs/api/20_data/66_time_roles.ipynb #ca4300ba
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #5a61db2b
 def rank_label_times(
     plans: list[TimePlan],
     time: TimePlan, # of the transaction
@@ -188,7 +214,12 @@ def rank_label_times(
     found = []
     for plan in plans:
         named = frozenset().union(*map(meanings, plan.columns))
-        if set(plan.columns) & set(time.columns) or not named & {"knowledge", "fraud", "chargeback", "target"}:
+        if set(plan.columns) & set(time.columns) or not named & {
+            "knowledge",
+            "fraud",
+            "chargeback",
+            "target",
+        }:
             continue
         candidate = _label_time_candidate(plan, time, fraud, named)
         found += [candidate] if candidate else []
@@ -198,7 +229,9 @@ def rank_label_times(
 def _label_time_candidate(
     plan: TimePlan, time: TimePlan, fraud: pd.Series, named: frozenset[str]
 ) -> Candidate | None:
-    lag = plan.seconds - (np.floor(time.seconds / SECONDS_A_DAY) * SECONDS_A_DAY if plan.kind == "date" else time.seconds)
+    lag = plan.seconds - (
+        np.floor(time.seconds / SECONDS_A_DAY) * SECONDS_A_DAY if plan.kind == "date" else time.seconds
+    )
     there = lag.notna()
     if not there.any() or (lag[there] >= 0).mean() < 0.98 or there[fraud == 1].mean() < 0.9:
         return None
@@ -207,7 +240,9 @@ def _label_time_candidate(
     if not only_frauds and days < (1 / 24 if named & {"fraud", "chargeback", "target"} else 1):
         return None
     reason = "it is given for frauds alone" if only_frauds else "it comes after each transaction"
-    return Candidate(plan.columns, 5.0 + only_frauds, (reason, f"about {days:.3g} days after the transaction"), plan.doubt)
+    return Candidate(
+        plan.columns, 5.0 + only_frauds, (reason, f"about {days:.3g} days after the transaction"), plan.doubt
+    )
 
 
 def rank_arrivals(
@@ -223,5 +258,7 @@ def rank_arrivals(
         if "arrival" in named and not taken & set(plan.columns) and plan.kind == "moment":
             lag = plan.seconds - time.seconds
             if lag.notna().all() and (lag >= 0).mean() > 0.99 and lag.median() < 2 * SECONDS_A_DAY:
-                found.append(Candidate(plan.columns, 5.0, ("it is never before the transaction",), plan.doubt))
+                found.append(
+                    Candidate(plan.columns, 5.0, ("it is never before the transaction",), plan.doubt)
+                )
     return rank("arrival", found, 1.0, chosen)

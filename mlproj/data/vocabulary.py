@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['MEANINGS', 'name_words', 'known_words', 'meanings']
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #64a7988d
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #41eb3aaf
 import re
 import unicodedata
 from functools import cache
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #c17874e6
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #ef9f1d39
 def name_words(
     name: str, # of a column
 ) -> list[str]: # in lower case, without accents
@@ -22,37 +22,39 @@ def name_words(
     plain = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", plain)
     return re.findall(r"[^\W\d_]+|\d+", plain.lower())
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #5c400ef1
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #ce546a63
 MEANINGS = {
     "fraud": """fraud frauds fraudulent frauded frd fraude fraudes fraudulento fraudulenta fraudulente
-        fraudulentos frode frodi fraudolento betrug betrugs betrugsfall betruegerisch oszustwo scam scams sar
-        laundering launder illicit mule bedrog bedrageri svindel bedraegeri dolandiricilik sahtekarlik petos
-        csalas podvod мошенничество мошеннический фрод 欺诈 欺詐 诈骗 盗刷 洗钱 不正 fraudster""",
-    "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift dispute
-        disputed impaye retrofacturation 拒付 chargedback""",
-    "suspicion": "suspicious anomaly anomalous anomalie abnormal verdacht verdachtig suspect outlier sospechoso suspeita suspeito suspicion sospecha",
-    "target": """label labels class target outcome y etiqueta rotulo etikett zielvariable klasse classe clase
-        objetivo cible alvo groundtruth truth 标签 метка etiquette""",
+        fraudulentos frode frodi fraudolento betrug betrugs betrugsfall betruegerisch oszustwo scam scams
+        sar laundering launder illicit mule bedrog bedrageri svindel bedraegeri dolandiricilik sahtekarlik
+        petos csalas podvod мошенничество мошеннический фрод 欺诈 欺詐 诈骗 盗刷 洗钱 不正 fraudster""",
+    "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
+        dispute disputed impaye retrofacturation 拒付 chargedback""",
+    "suspicion": """suspicious anomaly anomalous anomalie abnormal verdacht verdachtig suspect outlier
+        sospechoso suspeita suspeito suspicion sospecha""",
+    "target": """label labels class target outcome y etiqueta rotulo etikett zielvariable klasse classe
+        clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": "genuine legit legitimate legitim licit legitima legitimo nonfraud",
     "not": "not non no kein nicht pas",
     "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur indicador
         indicatore drapeau 是否""",
-    "machine": """flagged predicted prediction predictions pred score scores scored scoring probability prob proba
-        model rule rules alert alerts alerted risk risque risiko riesgo risco rischio suspected punteggio
-        puntuacion vorhersage""",
-    "verdict": """status state stat statut estado stato zustand situacao result results resultado resultat ergebnis
-        decision disposition outcome response responses resp respns approval approved declined decline rejected
-        rejection accepted review reviewed reviewer investigation investigated verdict resolution resolved
-        refund refunded reversal reversed settlement antwort reponse respuesta resposta 状态 结果 статус durum
-        entscheidung cancelled canceled""",
+    "machine": """flagged predicted prediction predictions pred score scores scored scoring probability prob
+        proba model rule rules alert alerts alerted risk risque risiko riesgo risco rischio suspected
+        punteggio puntuacion vorhersage""",
+    "verdict": """status state stat statut estado stato zustand situacao result results resultado resultat
+        ergebnis decision disposition outcome response responses resp respns approval approved declined
+        decline rejected rejection accepted review reviewed reviewer investigation investigated verdict
+        resolution resolved refund refunded reversal reversed settlement antwort reponse respuesta resposta
+        状态 结果 статус durum entscheidung cancelled canceled""",
 }
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #fc5bc758
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
 MEANINGS |= {
     "date": "date dates datum fecha data dato tarih dt datetime day dagen 日期 дата dte dat pvm dzien",
-    "clock": "time clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间 время hhmmss hms tid",
-    "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt moment momento
-        instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc dtm tstamp""",
+    "clock": """time clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间 время hhmmss
+        hms tid""",
+    "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt moment
+        momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc dtm tstamp""",
     "step": "step steps tick elapsed offset seconds sec secs delta hours days minutes period",
     "year": "year yr jahr ano annee anno jaar rok yil 年",
     "month": "month mon monat mes mois mese maand miesiac ay 月",
@@ -61,95 +63,108 @@ MEANINGS |= {
     "minute": "minute minuto mm",
     "second": "second segundo seconde ss",
     "weekday": "weekday dow dayofweek wochentag weekend wochenende",
-    "birth": "dob birth birthdate birthday born geburt geburts geburtsdatum naissance nacimiento nascimento nascita rodjenja urodzenia dogum",
-    "opening": """open opened opening actvn activation activated signup registered registration register joined join
-        enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture apertura abertura onboarding
-        onboarded anlage alta inscription anmeldung""",
-    "expiry": "expiry exp expire expires expiration ablauf gueltig gultig valid validity vencimiento vencimento validade caducidad scadenza",
-    "knowledge": """report reported reporting confirm confirmed confirmation labelled labeled detected detection
-        discovered notified notification gemeldet meldung signale signalement denuncia denunciado reportado
-        confirmado declared feedback closed""",
-    "later": """settled settle posting posted post clearing cleared valuta wertstellung processed batch updated update
-        modified changed captured capture completed finished end last export exported loaded load payout
-        available buchungstag""",
-    "arrival": "received receive arrival arrived ingested ingestion arrives eingang empfangen recibido recebido recu",
+    "birth": """dob birth birthdate birthday born geburt geburts geburtsdatum naissance nacimiento
+        nascimento nascita rodjenja urodzenia dogum""",
+    "opening": """open opened opening actvn activation activated signup registered registration register
+        joined join enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture apertura
+        abertura onboarding onboarded anlage alta inscription anmeldung""",
+    "expiry": """expiry exp expire expires expiration ablauf gueltig gultig valid validity vencimiento
+        vencimento validade caducidad scadenza""",
+    "knowledge": """report reported reporting confirm confirmed confirmation labelled labeled detected
+        detection discovered notified notification gemeldet meldung signale signalement denuncia denunciado
+        reportado confirmado declared feedback closed""",
+    "later": """settled settle posting posted post clearing cleared valuta wertstellung processed batch
+        updated update modified changed captured capture completed finished end last export exported loaded
+        load payout available buchungstag""",
+    "arrival": """received receive arrival arrived ingested ingestion arrives eingang empfangen recibido
+        recebido recu""",
     "before": "previous prev prior before first start begin last old vorher avant antes",
     "after": "new after post afterwards nachher apres despues depois neu",
 }
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #a80a83c3
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #c7ec3fbd
 MEANINGS |= {
-    "amount": """amount amounts amt amnt montant betrag transaktionsbetrag valor importe monto importo bedrag kwota belopp
-        belob beloep tutar summe suma somme total totale gesamtbetrag price preis prix precio preco prezzo paid
-        spend spent value wert valeur valore cents euro euros dollars usd eur gbp inr chf brl umsatz quantia
-        金额 金額 сумма amountin sum amountusd bedraginc""",
+    "amount": """amount amounts amt amnt montant betrag transaktionsbetrag valor importe monto importo
+        bedrag kwota belopp belob beloep tutar summe suma somme total totale gesamtbetrag price preis prix
+        precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd eur gbp
+        inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc""",
     "balance": "balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben",
     "limit": "limit limite lmt kreditlimit cl line plafond",
-    "fee": "fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip surcharge comision frais shipping discount",
-    "rate": "rate rates fx exchange kurs wechselkurs ratio share percent pct conversion quota taux tasa taxa",
-    "statistic": """avg average mean median max min std stdev dev deviation cum cumulative daily dly weekly monthly usual
-        typical per count cnt counter anzahl nb velocity freq frequency number_of past rolling trend zscore
-        variance quantile expected outstanding outstd available avl avail num_of annual annually yearly
-        mittelwert durchschnitt moyenne moyen promedio media times qty quantity quantidade cantidad menge
-        rank similarity""",
-    "measure": """income salary age alter edad idade distance dist duration dur length population pop size years months
-        einkommen revenu deductible premium coverage interest tenure weight hours days minutes
+    "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip surcharge
+        comision frais shipping discount""",
+    "rate": """rate rates fx exchange kurs wechselkurs ratio share percent pct conversion quota taux tasa
+        taxa""",
+    "statistic": """avg average mean median max min std stdev dev deviation cum cumulative daily dly weekly
+        monthly usual typical per count cnt counter anzahl nb velocity freq frequency number_of past rolling
+        trend zscore variance quantile expected outstanding outstd available avl avail num_of annual
+        annually yearly mittelwert durchschnitt moyenne moyen promedio media times qty quantity quantidade
+        cantidad menge rank similarity""",
+    "measure": """income salary age alter edad idade distance dist duration dur length population pop size
+        years months einkommen revenu deductible premium coverage interest tenure weight hours days minutes
         score level temperature""",
 }
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #d7201cc9
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #3ae106e8
 MEANINGS |= {
-    "card": """card cards cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao carta kort kart karta
-        kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart""",
-    "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta conto rekening
-        rachunek hesap счет 账户 账号 nameorig acctnum""",
-    "customer": """customer customers client clients cust user users kunde kunden kundennummer kundennr klient cliente
-        member holder cardholder titulaire titular person shopper buyer consumer subscriber cst uid msisdn
-        клиент 客户 用户 utilisateur usuario benutzer patient policyholder insured versicherter klant musteri
-        nutzer policy kaeufer kaufer acheteur comprador passenger""",
-    "payer": "orig originator origin sender payer payor debtor from remitter emetteur auftraggeber ordering remetente emisor ordenante zahler absender debit source",
-    "payee": """dest destination receiver recipient payee beneficiary bene benef to creditor counterparty counterpart
-        beneficiaire destinataire empfanger empfaenger begunstigter beneficiario destinatario namedest 交易对方
-        收款方 получатель odbiorca target_account""",
-    "merchant": """merchant merchants merch mer shop store retailer vendor seller handler haendler commercant marchand
-        commerce comercio comerciante estabelecimento loja tienda esercente negozio winkel acceptor mid isyeri
-        商户 商家 商店 мерчант торговец provider sklep pharmacy hospital supplier lojista""",
+    "card": """card cards cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao carta kort
+        kart karta kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart""",
+    "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta conto
+        rekening rachunek hesap счет 账户 账号 nameorig acctnum""",
+    "customer": """customer customers client clients cust user users kunde kunden kundennummer kundennr
+        klient cliente member holder cardholder titulaire titular person shopper buyer consumer subscriber
+        cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder insured versicherter
+        klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger""",
+    "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
+        ordering remetente emisor ordenante zahler absender debit source""",
+    "payee": """dest destination receiver recipient payee beneficiary bene benef to creditor counterparty
+        counterpart beneficiaire destinataire empfanger empfaenger begunstigter beneficiario destinatario
+        namedest 交易对方 收款方 получатель odbiorca target_account""",
+    "merchant": """merchant merchants merch mer shop store retailer vendor seller handler haendler
+        commercant marchand commerce comercio comerciante estabelecimento loja tienda esercente negozio
+        winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец provider sklep pharmacy hospital supplier
+        lojista""",
     "terminal": "terminal terminals pos tpe atm kasse terminale maquina automat geldautomat 终端 tid",
-    "device": "device fingerprint ip ipaddress browserid cookie session imei mac gerat geraet appareil dispositivo 设备 ipaddr useragent",
+    "device": """device fingerprint ip ipaddress browserid cookie session imei mac gerat geraet appareil
+        dispositivo 设备 ipaddr useragent""",
     "contact": "email mail phone telephone mobile telefon telefono fax handy correo contact e-mail ssn",
     "branch": "branch filiale agence sucursal agencia bank banque banco bic swift",
 }
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #a29b326a
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #2452fab5
 MEANINGS |= {
-    "transaction": """transaction transactions trans tx txn txns trx tran trn transaktion transaktions transaccion
-        transacao transazione transactie transakcja transakce operation operations operacion operacao operazione
-        purchase kauf kaufs achat compra payment payments paiement pago pagamento zahlung zahlungs order orders
-        bestellung bestell pedido auth authorization authorisation authzn authn authz autorisation
-        autorizacion autorizacao autorisierung event claim claims sinistre schaden booking buchung buchungs
-        sale sales invoice rechnung facture ticket receipt beleg belegnr doc document voucher movimiento
-        mouvement 交易 支付 订单 операция операции транзакция транзакции платеж islem nsu utr rrn arn entry
-        charge spend transfer virement ueberweisung uberweisung incident loan application request rqst""",
-    "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero number code token hash hashed
-        identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk""",
-    "index": "index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende record recno",
-    "kind": """type types typ tipo type category categories kategorie categorie categoria catg cat class klasse kind art
-        group grp segment tier level brand scheme network mode entry method mcc product prod plan reason
-        scenario pattern channel usage use present presence capability chip pin cvv cvc cvv2 errors error 类型
-        方式 sector industry lob program subtype""",
+    "transaction": """transaction transactions trans tx txn txns trx tran trn transaktion transaktions
+        transaccion transacao transazione transactie transakcja transakce operation operations operacion
+        operacao operazione purchase kauf kaufs achat compra payment payments paiement pago pagamento
+        zahlung zahlungs order orders bestellung bestell pedido auth authorization authorisation authzn
+        authn authz autorisation autorizacion autorizacao autorisierung event claim claims sinistre schaden
+        booking buchung buchungs sale sales invoice rechnung facture ticket receipt beleg belegnr doc
+        document voucher movimiento mouvement 交易 支付 订单 операция операции транзакция транзакции платеж
+        islem nsu utr rrn arn entry charge spend transfer virement ueberweisung uberweisung
+        incident loan
+        application request rqst""",
+    "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero number code token
+        hash hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk""",
+    "index": """index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende record
+        recno""",
+    "kind": """type types typ tipo type category categories kategorie categorie categoria catg cat class
+        klasse kind art group grp segment tier level brand scheme network mode entry method mcc product prod
+        plan reason scenario pattern channel usage use present presence capability chip pin cvv cvc cvv2
+        errors error 类型 方式 sector industry lob program subtype""",
     "code": "code cd zip postal postcode zipcode plz postleitzahl cep mcc pincode",
-    "place": """city state country zip postal postcode zipcode region county street address addr ville pays stadt land ort
-        plz strasse ciudad pais cidade lieu location loc place town province district timezone zone lugar local
-        adresse endereco direccion domicile bundesland area nation nationality""",
-    "name": "name names first last surname firstname lastname nom prenom nome vorname nachname nombre apellido owner job occupation profession title",
-    "text": "description descr desc note notes comment comments memo remark remarks text message url subject verwendungszweck libelle descricao concepto narrative details 备注 url",
+    "place": """city state country zip postal postcode zipcode region county street address addr ville pays
+        stadt land ort plz strasse ciudad pais cidade lieu location loc place town province district
+        timezone zone lugar local adresse endereco direccion domicile bundesland area nation nationality""",
+    "name": """name names first last surname firstname lastname nom prenom nome vorname nachname nombre
+        apellido owner job occupation profession title""",
+    "text": """description descr desc note notes comment comments memo remark remarks text message url
+        subject verwendungszweck libelle descricao concepto narrative details 备注 url""",
     "latitude": "lat latitude latitud breitengrad breite latitudine",
     "longitude": "lon lng long longitude longitud laengengrad langengrad lange longitudine",
     "person": "gender sex geschlecht genre genero sesso age alter marital education occupation",
     "currency": "currency ccy curr wahrung waehrung devise moneda moeda valuta cur",
 }
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #5a0f7041
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #bf8f1666
 @cache
 def _meanings_by_word() -> dict[str, frozenset[str]]:
     found = {}
@@ -159,7 +174,7 @@ def _meanings_by_word() -> dict[str, frozenset[str]]:
             found[plain] = found.get(plain, frozenset()) | {meaning}
     return found
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #46f02aff
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #36d61a69
 _SHORT = {"id", "is", "cc", "tx", "no", "nr", "ts", "dt", "ip", "cd"} # words of two letters that others hold
 
 
@@ -182,7 +197,7 @@ def _cut(word: str) -> tuple[str, ...] | None: # the fewest known words that a w
 def _cut_rest(rest: str) -> tuple[str, ...] | None:
     return _cut(rest) if len(rest) > 2 or rest in _SHORT else None
 
-# %% ../../nbs/api/20_data/62_vocabulary.ipynb #060ea7a0
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #5da7c002
 @cache
 def known_words(
     name: str, # of a column

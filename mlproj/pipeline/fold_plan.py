@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST_FRAUDS', 'FOLDS', 'STRETCHES', 'DATED_STRETCHES', 'FoldPlan', 'plan_folds']
 
-# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #308b9289
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #136c3915
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..core.checks import UserError
 
-# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #5217ebdd
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #8a0a20af
 @dataclass(frozen=True)
 class FoldPlan:
     "The folds that fit a file. Lengths are days, or halves, quarters and eighths of a day."
@@ -46,7 +46,7 @@ class FoldPlan:
 def _days(number: float) -> pd.Timedelta:
     return pd.Timedelta(days=number)
 
-# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #984f66f3
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #5a78577b
 LEAST_FRAUDS = (20, 5, 1) # in the training, and in the test, of each fold
 FOLDS = ((4, 4), (4, 2), (3, 2), (2, 2), (2, 1), (1, 1), (4, 0), (2, 0), (1, 0)) # of test, of validation
 STRETCHES = (7, 14, 28, 3, 2, 1, 56, 84, 0.5, 0.25, 0.125) # days
@@ -81,7 +81,7 @@ def _measured_delay(labelled: pd.DataFrame) -> float | None: # days; None: the f
     lags = (labelled.label_time - labelled.timestamp)[labelled.is_fraud == 1].dropna() / _days(1)
     return float(min(60, max(1, np.ceil(lags.quantile(0.9))))) if len(lags) else None
 
-# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #b49df17a
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #e141a997
 def _make_plan(
     labelled: pd.DataFrame, stretch: float, delay: float | None, folds: tuple[int, int], least: int
 ) -> FoldPlan:
@@ -94,10 +94,14 @@ def _make_plan(
 
 def _fits(plan: FoldPlan, frauds: np.ndarray) -> bool: # after the start of the data, with enough frauds
     starts = plan.starts()
-    return starts[0] >= plan.first and all(_least(plan, start, frauds) >= plan.least_frauds for start in starts)
+    return starts[0] >= plan.first and all(
+        _least(plan, start, frauds) >= plan.least_frauds for start in starts
+    )
 
 
-def _least(plan: FoldPlan, start: pd.Timestamp, frauds: np.ndarray) -> int: # frauds in training, or in the test
+def _least(
+    plan: FoldPlan, start: pd.Timestamp, frauds: np.ndarray
+) -> int: # frauds in training, or in the test
     counts = []
     for offset, length in ((0, plan.train), (plan.train + plan.delay, plan.test)):
         begin = (start + _days(offset)).tz_convert("UTC").tz_localize(None).to_datetime64()
@@ -112,5 +116,5 @@ def _short_plan(labelled: pd.DataFrame, delay: float | None, frauds: np.ndarray,
     if days < 3 * shortest:
         remark = f"the file is too short: {days:g} days with labels do not hold a training, a wait and a test"
     else:
-        remark = f"the file has too few frauds: no plan of folds has one of its {len(frauds):,} in each training and test"
+        remark = f"the file has too few frauds: {len(frauds):,} do not reach each training and test"
     return FoldPlan(**{**vars(plan), "remark": remark})

@@ -19,7 +19,7 @@ from ..core.checks import UserError
 from ..core.engine import connect
 from ..data.contract import split_rejected
 from ..data.conversions import to_contract
-from ..data.profile import Survey, survey_table
+from ..data.profile import survey_table
 from ..data.proposal import Proposal, propose_roles, source_of
 from ..data.readers import check_kind, find_files, read_file
 from ..data.roles import Ranking
@@ -36,12 +36,21 @@ def to_yaml(value) -> str:
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     reserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
-    if re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII) and value.lower() not in reserved:
+    if re.fullmatch(r"[A-Za-z_]\w*|\d+(min|h|d)", value, re.ASCII) and value.lower() not in reserved:
         return value
     return json.dumps(value, ensure_ascii=not value.isprintable())
 
-# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #9a7d8d86
-_IN_LINES = {"folds", "assumptions", "inputs", "models", "prepare", "prepare.columns", "features", "features.windows"}
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #907f696d
+_IN_LINES = {
+    "folds",
+    "assumptions",
+    "inputs",
+    "models",
+    "prepare",
+    "prepare.columns",
+    "features",
+    "features.windows",
+}
 _IN_LINES |= {"compare", "judge", "explain", "audit", "model_card"}
 
 
@@ -58,7 +67,10 @@ def write_settings(
         if path in _IN_LINES and value and isinstance(value, dict):
             lines += [f"{indent}{to_yaml(str(key))}:{note}", *write_settings(value, notes, path)]
         elif path in _IN_LINES and value:
-            lines += [f"{indent}{key}:{note}", *(f"{indent}  {line}" for item in value for line in _item(item))]
+            lines += [
+                f"{indent}{key}:{note}",
+                *(f"{indent}  {line}" for item in value for line in _item(item)),
+            ]
         else:
             lines.append(f"{indent}{to_yaml(str(key))}: {to_yaml(value)}{note}")
     return lines
@@ -94,13 +106,15 @@ def _check_same_columns(files: list[Path], tables: list[ibis.Table]) -> None:
                 f"only one of them has {lacking[0]!r}"
             )
 
-# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #3d01517a
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #6f5b0b48
 MOST_REJECTED = 0.01 # of the rows; a person decides about more
 
 
 def _read_as_proposed(
     raw: ibis.Table, proposal: Proposal, name: str
-) -> tuple[pd.DataFrame, pa.Table]: # accepted rows: timestamp, is_fraud, label_time, amount, card; rejected rows
+) -> tuple[
+    pd.DataFrame, pa.Table
+]: # accepted rows: timestamp, is_fraud, label_time, amount, card; rejected rows
     "Read a file as `prepare` would. Raises `UserError` where it would reject every row."
     roles = {"transaction_id", "timestamp", "amount", "is_fraud", "label_time", *proposal.entities}
     names = [column for column in proposal.columns if column in roles]
@@ -116,7 +130,7 @@ def _read_as_proposed(
     table["card"] = accepted[proposal.card].to_pandas() if proposal.card else range(len(table))
     return table, rejected
 
-# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #fd9c9691
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #f99611f3
 @dataclass(frozen=True)
 class ProposedSettings:
     "Settings for a new file, with what is to be said about them."
@@ -156,7 +170,10 @@ def propose(
     proposed = propose_settings(paths, chosen)
     lines = write_settings(proposed.settings, proposed.notes)
     place = next(n for n, line in enumerate(lines) if line.startswith("  types:"))
-    left_out = [f"    # left out: {json.dumps(name, ensure_ascii=False)}, for {why}" for name, why in proposed.left_out.items()]
+    left_out = [
+        f"    # left out: {json.dumps(name, ensure_ascii=False)}, for {why}"
+        for name, why in proposed.left_out.items()
+    ]
     if "transaction_id" not in proposed.settings["prepare"]["columns"]:
         left_out.append("    # no column is the transaction's id: the rows are numbered")
     lines[place:place] = left_out
@@ -183,7 +200,8 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     share = len(rejected) / (len(rejected) + len(known.table))
     if share > MOST_REJECTED:
         lines.append(
-            f"NOT SURE: {share:.1%} of the rows would be set aside, more than max_rejected ({MOST_REJECTED:g}) allows: "
+            f"NOT SURE: {share:.1%} of the rows would be set aside, more than max_rejected "
+            f"({MOST_REJECTED:g}) allows: "
             "prepare will stop. Mend the columns above, or raise max_rejected if these rows may be lost."
         )
     if known.plan.remark:
@@ -194,12 +212,16 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
         lines.append("No column tells cards apart: each transaction counts as a card of its own.")
     return lines
 
-# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #60284099
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #a46547b8
 def _notes(known: Known) -> dict[str, str]: # by key with dots
     proposal, plan = known.proposal, known.plan
     notes = {f"prepare.columns.{name}": note for name, note in proposal.notes.items()}
     measured = "label_time" in proposal.columns
-    notes["label_delay_days"] = "measured: nine of ten frauds are known by then" if measured else "how long is it until a fraud is reported?"
+    notes["label_delay_days"] = (
+        "measured: nine of ten frauds are known by then"
+        if measured
+        else "how long is it until a fraud is reported?"
+    )
     notes["card"] = "no column names who pays" if proposal.card is None else ""
     notes["top_k"] = "cards looked at each day"
     notes["folds"] = plan.remark or f"at least {plan.least_frauds} frauds in each training and each test"
@@ -208,6 +230,10 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
         notes["prepare.start"] = "not sure: the file does not say when its steps begin"
         notes["features.calendar"] = "dates and hours are not real"
     if proposal.evaluation_only:
-        notes["prepare.evaluation_only"] = "move to features.inputs what is known when a transaction is decided"
-    notes |= {section: "its other lines stay" for section in ("compare", "judge", "explain", "audit", "model_card")}
+        notes["prepare.evaluation_only"] = (
+            "move to features.inputs what is known when a transaction is decided"
+        )
+    notes |= {
+        section: "its other lines stay" for section in ("compare", "judge", "explain", "audit", "model_card")
+    }
     return notes

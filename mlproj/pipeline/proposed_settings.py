@@ -7,7 +7,7 @@ __all__ = ['WINDOWS_FROM', 'RATES_FROM', 'PLAIN_BOOSTING', 'BOOSTING', 'FITTED_F
            'plain_days', 'prepare_settings', 'card_windows', 'other_windows', 'features_settings', 'models_settings',
            'complete_features', 'cards_a_day', 'shared_settings', 'stage_settings', 'all_settings']
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #18f372b3
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #05ad3ca2
 import math
 from dataclasses import dataclass
 
@@ -18,14 +18,17 @@ from ..data.proposal import Proposal
 from ..features.definition import parse_definition
 from .fold_plan import FoldPlan
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #5a4529cd
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #773a6c08
 @dataclass(frozen=True)
 class Known:
     "What a proposal of settings is made from."
+
     survey: Survey
     proposal: Proposal # roles of the columns
     plan: FoldPlan
-    table: pd.DataFrame # the accepted rows: timestamp, is_fraud, amount in whole steps, the card's column if any
+    table: (
+        pd.DataFrame
+    ) # the accepted rows: timestamp, is_fraud, amount in whole steps, the card's column if any
     max_rejected: float
 
     @property
@@ -51,7 +54,7 @@ def plain_days(days: float) -> int | float: # as params.yaml has it
     "Write whole days without a point."
     return int(days) if days == int(days) else days
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #3e4ae104
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #6f4a72e4
 def prepare_settings(known: Known) -> dict:
     "Make the section of prepare."
     proposal = known.proposal
@@ -74,7 +77,7 @@ def prepare_settings(known: Known) -> dict:
         "query": "",
     }
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #a17631a9
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #2e60c3f1
 WINDOWS_FROM = 3.0 # transactions of an entity, on average
 RATES_FROM = 10.0
 
@@ -110,7 +113,7 @@ def other_windows(entity: str, lengths: list[str], delay: str, rates: bool) -> l
         return [_windows(entity, lengths[-1:], "0d", [{"aggregate": "count"}])]
     return [_windows(entity, lengths, delay, [{"aggregate": "count"}, *_aggregates("is_fraud", "rate")])]
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #90f389b1
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #173d48da
 def features_settings(known: Known) -> dict:
     "Make the section of features."
     proposal, lengths = known.proposal, _lengths(known.span)
@@ -144,9 +147,15 @@ def _calendar(known: Known) -> list[str]: # features that the times give
 def _distances(places: list[str]) -> list[list[str]]:
     return [[one, other] for number, one in enumerate(places) for other in places[number + 1:]]
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #0c8156a0
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #33795968
 PLAIN_BOOSTING = {"n_estimators": 100, "max_depth": 6, "learning_rate": 0.3, "tree_method": "hist"}
-BOOSTING = {"n_estimators": 200, "max_depth": 5, "min_child_weight": 5, "learning_rate": 0.1, "subsample": 0.8}
+BOOSTING = {
+    "n_estimators": 200,
+    "max_depth": 5,
+    "min_child_weight": 5,
+    "learning_rate": 0.1,
+    "subsample": 0.8,
+}
 BOOSTING |= {"colsample_bytree": 0.5, "tree_method": "hist"}
 FITTED_FREELY = 200_000 # rows
 LONGEST_HISTORY = 365 # days
@@ -168,7 +177,10 @@ def models_settings(known: Known) -> dict[str, dict]:
         "random_forest": {"estimator": "RandomForestClassifier", **complete, "parameters": fixed},
         "xgboost_plain": {"estimator": "XGBClassifier", "parameters": PLAIN_BOOSTING | boosted},
         "xgboost": {
-            "estimator": "XGBClassifier", "history_days": history, **share, "parameters": BOOSTING | boosted
+            "estimator": "XGBClassifier",
+            "history_days": history,
+            **share,
+            "parameters": BOOSTING | boosted,
         },
     }
 
@@ -180,7 +192,7 @@ def complete_features(known: Known, features: dict) -> list[str]:
     definition = parse_definition(**features | {"windows": filled, "inputs": inputs, "speeds": []})
     return definition.feature_names()
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #a2212cd3
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #2f8742b0
 def cards_a_day(known: Known) -> int:
     "Choose how many cards people look at each day: twice the frauds, and at most a tenth of what there is."
     days = max(known.span, 1)
@@ -212,7 +224,7 @@ def shared_settings(known: Known, features: dict) -> dict:
         "models": models_settings(known),
     }
 
-# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #4de76b0e
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #d0d4bad0
 def stage_settings(known: Known) -> dict:
     "Make the lines that change in the sections of stages."
     proposal, amount = known.proposal, known.table.amount / known.unit

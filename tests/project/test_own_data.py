@@ -123,7 +123,7 @@ def paste(project: Project, proposal: str, sections: tuple[str, ...]) -> None:
 
     def change(params: dict) -> None:
         for section in sections:
-            if section in ("compare", "judge", "audit", "model_card"):
+            if section in ("assumptions", "compare", "judge", "explain", "audit", "model_card"):
                 params[section].update(proposed[section])
             else:
                 params[section] = proposed[section]
@@ -178,7 +178,8 @@ def test_what_is_proposed_says_what_is_wrong(empty):
     proposed = YAML(typ="safe", pure=True).load(printed)
     assert proposed["prepare"]["evaluation_only"] == ["case"]
     assert proposed["features"]["inputs"] == ["channel"]
-    assert proposed["features"]["windows"][1]["lag"] == "7d"
+    merchants = [line for line in proposed["features"]["windows"] if line["entity"] == "merchant"]
+    assert [line["lag"] for line in merchants] == ["7d"]
     assert proposed["card"] == "card_no"
     assert '"Version", for it has one value' in printed
     assert "is timezone right?" in printed
@@ -193,8 +194,8 @@ def test_no_entity_and_no_real_dates(empty):
 
 
 SECTIONS = (
-    *("label_delay_days", "card", "clusters", "top_k", "folds", "inputs", "models"),
-    *("prepare", "features", "compare", "judge", "audit", "model_card"),
+    *("label_delay_days", "card", "clusters", "top_k", "folds", "assumptions", "inputs", "models"),
+    *("prepare", "features", "compare", "judge", "explain", "audit", "model_card"),
 )
 
 
