@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -25,7 +26,7 @@ from ..core.checks import UserError, check_shape
 from ..core.files import put_in_place
 from .cache import cached_files, find_copy, is_committed, run_dvc
 from .database import take_snapshot
-from .readers import check_kind
+from .readers import check_kind, find_files
 from .simulator import World, simulate
 from mlproj.data.versions import (
     Record,
@@ -239,37 +240,66 @@ def _is_simulated(steps: list) -> bool: # by the simulator alone, so it can be m
     return [list(step) for step in steps] == [["simulator"]]
 
 # %% ../../nbs/api/20_data/90_ingest.ipynb #3b52dc00
+def _folders_with_values(path: Path) -> list[str]: # right above a path, such as dt=2024-01-01
+    above = []
+    for folder in path.parents:
+        if "=" not in folder.name:
+            break
+        above.insert(0, folder.name)
+    return above
+
+
+def _places(files: list[Path]) -> dict[str, Path]: # path in the folder of data/ → file
+    "Choose a place for each file: a folder keeps its files' paths, and files of one name get their folder's."
+    placed = []
+    for file in files:
+        if not file.exists():
+            raise UserError(f"there is no file {file}")
+        above = Path(*_folders_with_values(file), file.resolve().name if file.is_dir() else file.name)
+        inner = find_files(file) if file.is_dir() else [file]
+        placed += [(above / path.relative_to(file), path) for path in inner]
+    taken = Counter(place for place, _ in placed)
+    places = {}
+    for place, path in placed:
+        check_kind(path)
+        place = Path(path.resolve().parent.name, place) if taken[place] > 1 else place
+        if place.as_posix() in places:
+            raise UserError(f"two of the files have the name {place}: add them from one folder above")
+        places[place.as_posix()] = path
+    return places
+
+# %% ../../nbs/api/20_data/90_ingest.ipynb #f201c68b
 @_alone
 def add_files(
     root: Path, # the project's root
-    files: list[Path], # of kinds that can be read
+    files: list[Path], # of kinds that can be read, or folders of them
     kind: str = "transactions", # or attributes: the folder in data/ that they belong to
 ) -> str: # what was done, one sentence
     """Add files of transactions, or tables of attributes, to data/ and record the new version.
 
     Raises `UserError`, and changes nothing, when a file is absent, of another kind, or there already.
     """
-    steps = _checked_steps(root)
+    steps, places = _checked_steps(root), _places(files)
+    if kind == "attributes" and any("/" in place for place in places):
+        raise UserError("tables of attributes are files with a name each: name the files, not their folder")
     with _new_folder(root) as new:
         if steps:
             shutil.copytree(root / "data", new)
-        (new / kind).mkdir(parents=True, exist_ok=True)
-        for file in files:
-            _add_file(file, new / kind)
-        step = {"files" if kind == "transactions" else kind: [file.name for file in files]}
+        for place, file in places.items():
+            _add_file(file, new / kind, place)
+        names = [f"{file.resolve().name}/" if file.is_dir() else file.name for file in files]
+        step = {"files" if kind == "transactions" else kind: names}
         record = describe_folder(new, [*steps, step])
         _replace_data(root, new, record)
-    ending = "s" if len(files) > 1 else ""
-    return f"data/ is version {record.version[:8]} now, with {len(files)} file{ending} added"
+    ending = "s" if len(places) > 1 else ""
+    return f"data/ is version {record.version[:8]} now, with {len(places):,} file{ending} added"
 
 
-def _add_file(file: Path, folder: Path) -> None:
-    if not file.is_file():
-        raise UserError(f"there is no file {file}")
-    check_kind(file)
-    if (folder / file.name).exists():
-        raise UserError(f"data/{folder.name}/ has a file {file.name} already: give yours another name")
-    shutil.copy(file, folder / file.name)
+def _add_file(file: Path, folder: Path, place: str) -> None:
+    if (folder / place).exists():
+        raise UserError(f"data/{folder.name}/ has a file {place} already: give yours another name")
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(file, folder / place)
 
 # %% ../../nbs/api/20_data/90_ingest.ipynb #9030b2ce
 def _checked_steps(root: Path) -> list[dict]: # that made data/; empty when there is none
