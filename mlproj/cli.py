@@ -177,7 +177,7 @@ def check() -> None:
 @data.command()
 def add(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="CSV, JSON lines or Parquet files of transactions.")
+        list[Path] | None, typer.Argument(help="Files of transactions, or folders of them.")
     ] = None,
     attributes: Annotated[
         bool, typer.Option("--attributes", help="The files are tables of customers, terminals or merchants.")
@@ -227,14 +227,14 @@ def inspect(
 ) -> None:
     "Look at files of transactions and propose the sections of params.yaml that fit them."
     from mlproj.pipeline.adoption import adopt, check_replaceable
-    from mlproj.pipeline.proposal import propose
+    from mlproj.pipeline.proposal import csv_settings, propose
 
+    root = project_root()
     if write:
-        root = project_root()
         check_replaceable(root) # before the wait
-        print(adopt(root, propose(files)))
+        print(adopt(root, propose(files, csv=csv_settings(root))))
     else:
-        print(propose(files), end="")
+        print(propose(files, csv=csv_settings(root)), end="")
 
 # %% ../nbs/api/90_cli.ipynb #3b4f5869
 @app.command()

@@ -21,6 +21,7 @@ from ..core.columns import REQUIRED
 from .conversions import Source, to_contract
 from .coordinates import add_places
 from .readers import find_files, read_file
+from .text_files import read_dialect
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #e518f2f1
 def read_transactions(
@@ -38,7 +39,11 @@ def read_transactions(
             raise UserError(f"prepare.columns in params.yaml does not say which column is {name}")
     _check_timezone(engine, source.timezone)
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
-    files = {name: to_contract(read_file(engine, path), source, name) for name, path in paths.items()}
+    dialect = read_dialect(source.csv)
+    files = {
+        name: to_contract(read_file(engine, path, dialect, folder), source, name)
+        for name, path in paths.items()
+    }
     types = _common_types(files)
     rows = pa.concat_tables(_with_origin(rows, types, name) for name, rows in files.items())
     return add_places(rows, source.coordinates)

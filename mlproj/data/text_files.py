@@ -6,7 +6,7 @@
 __all__ = ['NOTHING_SAID', 'MOST_UNFOLDED', 'UNFOLDED_FREELY', 'LONGEST_LINE', 'Dialect', 'read_dialect', 'check_unfolded',
            'is_gzip', 'whole_file', 'TextScan', 'scan_text', 'open_text', 'copy_text']
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #8894fb9d
+# %% ../../nbs/api/20_data/05_text_files.ipynb #c7b12a1a
 import codecs
 import gzip
 import io
@@ -19,7 +19,7 @@ from typing import TextIO
 
 from ..core.checks import UserError, check_shape
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #0ec2a2ef
+# %% ../../nbs/api/20_data/05_text_files.ipynb #b25ec044
 @dataclass(frozen=True)
 class Dialect:
     """How files of text are written, where the reader cannot find it out.
@@ -40,7 +40,7 @@ class Dialect:
         _check_counts(self)
         _check_encoding(self.encoding)
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #bac16a8d
+# %% ../../nbs/api/20_data/05_text_files.ipynb #094fb949
 def _check_signs(dialect: Dialect) -> None:
     for name in ("delimiter", "quote"):
         sign = getattr(dialect, name)
@@ -71,7 +71,7 @@ def _check_encoding(name: str) -> None:
             "write it as in cp1252 or utf-16"
         ) from None
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #d3870a59
+# %% ../../nbs/api/20_data/05_text_files.ipynb #94b4ee58
 NOTHING_SAID = Dialect()
 
 
@@ -84,11 +84,11 @@ def read_dialect(
     for name in settings:
         if name not in names:
             raise UserError(
-                f"prepare.csv in params.yaml names {name!r}: it may name {', '.join(names)}"
+                f"prepare.csv in params.yaml has {name!r}: it may say {', '.join(names)}"
             )
     return Dialect(**settings)
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #e4375e32
+# %% ../../nbs/api/20_data/05_text_files.ipynb #0dacd787
 MOST_UNFOLDED = 200 # bytes in a byte of a compressed file
 UNFOLDED_FREELY = 2**24 # bytes
 
@@ -109,7 +109,7 @@ def is_gzip(path: Path) -> bool: # by its name
     "Say whether a file is compressed by gzip."
     return path.name.lower().endswith(".gz")
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #059cde7f
+# %% ../../nbs/api/20_data/05_text_files.ipynb #596d7bb4
 @contextmanager
 def whole_file(path: Path) -> Iterator[None]:
     "Raise `UserError` for a gzip file that is broken, and for a file that may not be opened."
@@ -129,7 +129,7 @@ def _blocks(path: Path) -> Iterator[bytes]: # a megabyte each
                 check_unfolded(path, file.tell())
             yield block
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #8125bc91
+# %% ../../nbs/api/20_data/05_text_files.ipynb #72edb7d2
 _MARKS = { # the longer one first: UTF-32 begins as UTF-16 does
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -152,7 +152,7 @@ def _find_encoding(path: Path, beginning: bytes, named: str) -> str:
     marked = [encoding for mark, encoding in _MARKS.items() if beginning.startswith(mark)]
     return marked[0] if marked else named or "utf-8"
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #73121da4
+# %% ../../nbs/api/20_data/05_text_files.ipynb #3ee06417
 def _not_encoded(path: Path, line: int, named: str) -> UserError:
     if named:
         return UserError(
@@ -172,7 +172,7 @@ def _has_nul(path: Path, line: int) -> UserError:
         "its encoding is utf-16, which prepare.csv.encoding in params.yaml can say"
     )
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #05a51d21
+# %% ../../nbs/api/20_data/05_text_files.ipynb #08d7f979
 @dataclass(frozen=True)
 class TextScan:
     "What a look at a file of text found."
@@ -213,7 +213,7 @@ def _finish(path: Path, decoder: io.IncrementalNewlineDecoder | None, line: int,
     except UnicodeError: # a character is cut
         raise _not_encoded(path, line, dialect.encoding) from None
 
-# %% ../../nbs/api/20_data/05_text_files.ipynb #83aad176
+# %% ../../nbs/api/20_data/05_text_files.ipynb #74d4c826
 LONGEST_LINE = 2**20 # characters
 
 
