@@ -142,6 +142,6 @@ def describe_choice(
             "folds of test, which no choice has seen."
         )
     return (
-        "There are no folds of validation. Thresholds and the champion are chosen on the folds of test, "
+        "No fold of validation holds a fraud. Thresholds and the champion are chosen on the folds of test, "
         "which flatters the figures."
     )

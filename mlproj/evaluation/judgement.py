@@ -190,6 +190,8 @@ def recall_at(
     false_positive_rate: float,
 ) -> float:
     "Compute the share of frauds above a threshold that this share of the genuine transactions reaches."
+    if len(np.unique(is_fraud)) < 2:
+        return float("nan")
     fpr, tpr, _ = roc_curve(is_fraud, score, drop_intermediate=False)
     return float(np.interp(false_positive_rate, fpr, tpr))
 

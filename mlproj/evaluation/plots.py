@@ -23,7 +23,11 @@ def fold_curves(
     is_fraud: pd.Series, # (n_transactions,) 0 or 1
     score: pd.Series, # (n_transactions,)
 ) -> dict[str, pd.DataFrame]: # roc, precision_recall
-    "Compute the curves of a fold."
+    "Compute the curves of a fold. They have no points where labels are of one kind."
+    if is_fraud.nunique() < 2:
+        roc = pd.DataFrame(columns=["false_positive_rate", "true_positive_rate"], dtype="float64")
+        precision_recall = pd.DataFrame(columns=["recall", "precision"], dtype="float64")
+        return {"roc": roc, "precision_recall": precision_recall}
     false_positive_rate, true_positive_rate, _ = roc_curve(is_fraud, score)
     precision, recall, _ = precision_recall_curve(is_fraud, score)
     roc = thin_curve(false_positive_rate, true_positive_rate)

@@ -49,7 +49,8 @@ def champion_reason(
     champion, best = ranked.index[0], ranked.savings[ranked.fast_enough].idxmax()
     if champion == best:
         return f"saves most among the models that score a transaction within {most_microseconds:,.0f} µs"
-    less = 1 - ranked.savings[champion] / ranked.savings[best]
+    saved = ranked.savings[best]
+    less = 1 - ranked.savings[champion] / saved if saved else 0.0
     time = f"{ranked.microseconds[champion]:,.0f} µs"
     return f"saves {less:.1%} less than `{best}` and scores a transaction in {time}"
 
