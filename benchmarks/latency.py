@@ -23,8 +23,9 @@ def time_model(name: str) -> dict[str, dict]: # {kind of file: figures}
     features = ROOT / "features" / "features.parquet"
     model = load_model(ROOT / "models" / name, read_lineage(features)["definition"])
     table = pq.ParquetFile(features).read_row_group(0, columns=[item["name"] for item in model.features])
-    inputs = encode_inputs(table.to_pandas()[:MANY], model.features, model.recipe)
-    ways = filter(None, [model, export_model(model)])
+    rows = table.to_pandas()[:MANY]
+    inputs = encode_inputs(rows, model.features, model.recipe)
+    ways = filter(None, [model, export_model(model, rows, None).model])
     return {way.format.suffix: time_scores(way, inputs) for way in ways}
 
 

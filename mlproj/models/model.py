@@ -7,13 +7,13 @@ __all__ = ['LEARNS_WITHOUT_LABELS', 'Model', 'can_learn', 'fit_model', 'save_mod
 
 # %% ../../nbs/api/40_models/50_model.ipynb #9a7e2f83
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError
 from xgboost.core import XGBoostError
 
 from ..core.checks import UserError, check_shape
@@ -112,8 +112,9 @@ def _column_parameters(recipe: dict, described: list[dict], n_columns: int) -> d
 def _fit(estimator: BaseEstimator, inputs: np.ndarray, is_fraud: np.ndarray, weights: dict) -> None:
     try:
         estimator.fit(inputs, is_fraud, **weights)
-    except (InvalidParameterError, XGBoostError) as error:
+    except (ValueError, TypeError, XGBoostError) as error:
         name, reason = type(estimator).__name__, str(error).splitlines()[0]
+        reason = re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", reason) # XGBoost's time and line of code
         raise UserError(f"params.yaml gives {name} a value that it refuses: {reason}") from None
 
 # %% ../../nbs/api/40_models/50_model.ipynb #d9498c73

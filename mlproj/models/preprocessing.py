@@ -35,8 +35,11 @@ def fit_scale(
     present = numbers[~np.isnan(numbers)]
     if not len(present):
         return {"mean": 0.0, "scale": 1.0}
-    scaler = StandardScaler().fit(present[:, None])
-    return {"mean": float(f"{scaler.mean_[0]:.11e}"), "scale": float(f"{scaler.scale_[0]:.11e}")}
+    largest = np.abs(present).max()
+    unit = largest if largest > 1e150 else 1.0 # the square of a larger number is infinite
+    scaler = StandardScaler().fit((present / unit)[:, None])
+    fitted = {"mean": scaler.mean_[0] * unit, "scale": scaler.scale_[0] * unit}
+    return {name: float(f"{value:.11e}") for name, value in fitted.items()}
 
 # %% ../../nbs/api/40_models/30_preprocessing.ipynb #aa99b69a
 def fit_preprocessing(

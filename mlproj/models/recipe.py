@@ -40,9 +40,10 @@ ESTIMATORS = {
 def check_recipe(
     recipe: dict, # as in params.yaml
 ) -> None:
-    """Check the keys of a recipe, and how it takes categories.
+    """Check the keys of a recipe, how it takes categories, and what its scores are.
 
-    Raises `UserError` for a missing or unknown key, and for categories that the estimator cannot split by.
+    Raises `UserError` for a missing or unknown key, for categories that the estimator cannot split by, and
+    for a booster whose scores are no probabilities.
     """
     check_shape(recipe, dict[str, object], "a recipe in params.yaml")
     may_have = {"categories", "inputs", "history_days", "genuine_share"}
@@ -56,6 +57,26 @@ def check_recipe(
     check_shape(parameters, dict[str, object], f"the parameters of {name} in params.yaml")
     if "categories" in recipe:
         _check_categories(recipe["categories"], name, parameters.get("tree_method", "hist"))
+    if name == "XGBClassifier":
+        _check_booster(parameters)
+
+
+def _check_booster(parameters: dict[str, object]) -> None:
+    if parameters.get("objective", "binary:logistic") != "binary:logistic":
+        raise UserError(
+            f"params.yaml gives XGBClassifier the objective {parameters['objective']}, whose scores are no "
+            "probabilities of fraud: leave objective out, for binary:logistic"
+        )
+    if parameters.get("booster") == "gblinear":
+        raise UserError(
+            "params.yaml gives XGBClassifier the booster gblinear, which has no trees: leave booster out, or "
+            "name LogisticRegression, which is linear too"
+        )
+    if parameters.get("early_stopping_rounds") is not None:
+        raise UserError(
+            "params.yaml gives XGBClassifier early_stopping_rounds, for which no rows are held out in "
+            "training: leave it out, for `mlproj tune` finds the number of trees"
+        )
 
 
 def _check_categories(categories: str, estimator: str, tree_method: str) -> None:

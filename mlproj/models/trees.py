@@ -108,6 +108,8 @@ def isolation_content(
     members = zip(estimator.estimators_, estimator.estimators_features_, strict=True)
     trees = [WeightedTree(member.tree_, columns, _node_depths(member.tree_)) for member, columns in members]
     usual = len(trees) * float(search_depth(estimator._max_samples))
+    if not usual: # each tree saw one row, and tells nothing apart: every depth is the usual one
+        trees, usual = [tree._replace(weights=np.ones(tree.tree.node_count)) for tree in trees], len(trees)
     nodes = [
         _ensemble_node(trees, "depths"),
         helper.make_node("Mul", ["depths", "usual"], ["power"]),
@@ -126,7 +128,8 @@ def booster_to_onnx(
     """Turn a booster into ONNX.
 
     Scores differ by less than 5e-6, because sums of 32-bit numbers depend on their order.
-    Raises `UserError` for a booster that splits by category, or that is of a kind that ONNX does not have.
+    Raises `UserError` for a booster that splits by category, that has no trees, or that is of a kind that
+    ONNX does not have.
     """
     from onnxmltools.convert import convert_xgboost  # slow to import, and needed here alone
     from onnxmltools.convert.common.data_types import FloatTensorType
@@ -143,5 +146,17 @@ def booster_to_onnx(
             "only a booster of kind gbtree with num_parallel_tree 1 can be exported to ONNX: change its "
             "parameters"
         )
+    if not booster.num_boosted_rounds():
+        raise UserError("a booster without trees cannot be exported to ONNX: set n_estimators to 1 or more")
     inputs = [("X", FloatTensorType([None, booster.num_features()]))]
-    return convert_xgboost(booster, name="model", initial_types=inputs).SerializeToString()
+    converted = convert_xgboost(booster, name="model", initial_types=inputs)
+    _set_start(converted, json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"])
+    return converted.SerializeToString()
+
+
+def _set_start(converted, base_score: str) -> None: # of an ONNX model; the score before any tree, as a list
+    "Start from log-odds: the converter starts from the score itself where the first tree adds nothing."
+    (score,) = json.loads(base_score)
+    for attribute in (item for node in converted.graph.node for item in node.attribute):
+        if attribute.name == "base_values":
+            attribute.floats[:] = [-np.log(1 / np.float32(score) - 1)]
