@@ -1,5 +1,6 @@
 """Worlds of other shapes than the simulated one. What is true in each is known, and said in its docstring."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -280,3 +281,10 @@ def _writer(name: str, **options: str) -> Callable[[pd.DataFrame, Path], Path]:
 
 
 WORLDS = {"shop": shop_world, "anonymous": anonymous_world, "awkward": awkward_world}
+
+
+if __name__ == "__main__":  # python tests/worlds.py shop ../purchases.csv
+    name, file = sys.argv[1], Path(sys.argv[2])
+    world = WORLDS[name]()
+    world.writer(world.rows, file)
+    print(f"{file} has {len(world.rows):,} rows, drawn by chance")
