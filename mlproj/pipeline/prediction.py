@@ -6,7 +6,7 @@
 __all__ = ['SEEN', 'unlabelled_source', 'read_new', 'read_originals', 'number_new', 'find_repeated', 'new_features', 'Predicted',
            'predict_file', 'check_place', 'write_predicted']
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #288e61ee
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #92eab866
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ from ..features.recompute import make_features, read_seen
 from ..models.model import Model, load_model
 from .parameters import Parameters, read_parameters
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #f5facadc
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #a8be0a0d
 def unlabelled_source(
     prepare: dict, # section of params.yaml
 ) -> Source:
@@ -43,7 +43,7 @@ def unlabelled_source(
         settings[key] = {name: value for name, value in settings[key].items() if name not in without}
     return Source(**settings)
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #745332d2
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #0e728bc6
 def read_new(
     file: Path, # of transactions
     prepare: dict, # section of params.yaml
@@ -63,7 +63,7 @@ def read_new(
     kept, rejected = split_rejected(rows, prepare["entities"])
     return kept.drop_columns(["file", "is_fraud"]), rejected
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #6ac786ee
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #39acf858
 def read_originals(
     prepared: Path, # folder
 ) -> pd.DataFrame | None: # transaction_id, original: for data whose ids are text; None for others
@@ -92,7 +92,7 @@ def number_new(
     rank = both.sort_values(["timestamp", "order"], kind="stable").index.argsort()
     return pd.Series(rank[len(old) :], new.index), pd.Series(rank[: len(old)], history.transaction_id)
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #0d142f9f
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #7cf8edbd
 def find_repeated(
     new: pd.DataFrame, # with transaction_id and what the history has
     prepared: Path, # folder
@@ -121,7 +121,7 @@ def find_repeated(
     other[ids.index[~same]] = True
     return ids[same], other
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #fe3845a4
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #fecffcce
 def _as_history(new: pa.Table, history: pd.DataFrame, name: str) -> pd.DataFrame: # name: of the file
     "Give new rows the types of the history's columns."
     rows = new.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype()}.get)
@@ -137,7 +137,7 @@ def _as_history(new: pa.Table, history: pd.DataFrame, name: str) -> pd.DataFrame
             ) from None
     return rows
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #e1ae6585
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #78639673
 def _put_behind(
     new: pd.DataFrame, history: pd.DataFrame, originals: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.Series]: # all transactions; {index of new: its number among them}
@@ -147,7 +147,7 @@ def _put_behind(
     together = pd.concat([old, mine.reindex(columns=history.columns).astype(history.dtypes)])
     return together.sort_values(["timestamp", "transaction_id"], ignore_index=True), numbers
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #175380e7
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #b082e8f4
 def new_features(
     new: pa.Table, # from `read_new`
     root: Path, # the project's root
@@ -179,7 +179,7 @@ def new_features(
     beside = beside[[column for column in beside if column not in features]]
     return beside.join(features), contradicts[contradicts]
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #d89d26c2
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #c5558036
 @dataclass(frozen=True)
 class Predicted:
     "A file's rows with their scores."
@@ -220,7 +220,7 @@ def predict_file(
 
 SEEN = "transaction_id: the history has another transaction of this id"
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #cc964c98
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #5a007b72
 def _read_meta(root: Path, name: str) -> dict: # threshold and calibration of a champion; nothing for others
     meta = read_json(root / "models" / name / "meta.json")
     return {key: meta[key] for key in ("threshold", "calibration") if key in meta}
@@ -246,7 +246,7 @@ def _score(
 def _values(row: pd.Series) -> Mapping:
     return row.to_dict()
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #772ac873
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #4ef1e53c
 def _own_columns(tables: list[pa.Table], entities: list[str]) -> pd.DataFrame: # by row
     "Take the file's own id, time and entities of all its rows, in its order."
     wanted, present = ["row", "transaction_id", "timestamp", *entities], tables[0].column_names
@@ -262,7 +262,7 @@ def _summarise(table: pd.DataFrame, file: str, model: str) -> str:
         sentence += f": {int(table.alert.fillna(False).sum()):,} reach the threshold"
     return sentence + (f"; {missing:,} have no score, and not_scored says why" if missing else "")
 
-# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #5826805f
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #3bd386c2
 def check_place(
     path: Path,
 ) -> None:
