@@ -11,11 +11,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from ..core.checks import UserError, check_shape
+from ..core.checks import UserError, check_choice, check_shape
 from ..core.files import put_in_place, read_json
 from ..evaluation.splits import make_folds
 from .tuning import Search, describe_search
-from ..pipeline.parameters import check_choice, read_parameters
+from ..pipeline.parameters import read_parameters
 
 # %% ../../nbs/api/80_lifecycle/30_acceptance.ipynb #a51ba011
 RESULT = "metrics/tuning.json"

@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import has_fit_parameter
 from xgboost import XGBClassifier
 
-from ..core.checks import UserError, check_shape
+from ..core.checks import UserError, check_shape, did_you_mean
 from ..core.settings import load_settings
 from .rule import Rule
 
@@ -132,7 +132,11 @@ def choose_inputs(
     chosen = list(limits or groups.get(group) or features)
     if absent := [name for name in chosen if name not in features]:
         where = "limits of a rule" if limits else f"inputs.{group}"
-        raise UserError(f"{where} in params.yaml name {', '.join(absent)}, which the features do not have")
+        question = did_you_mean(absent[0], features)
+        raise UserError(
+            f"{where} in params.yaml name {', '.join(absent)}, which the features do not have"
+            + (f": {question}" if question else "")
+        )
     return chosen
 
 # %% ../../nbs/api/40_models/20_recipe.ipynb #6a9f080c

@@ -4,15 +4,19 @@
 
 # %% auto #0
 __all__ = ['Count', 'Whole', 'Share', 'Size', 'Day', 'Estimator', 'Range', 'Folds', 'Assumptions', 'Recipe', 'Shared', 'Prepare',
+<<<<<<< HEAD
            'Features', 'Compare', 'Judge', 'Score', 'SpotCheck', 'Explain', 'AuditLimits', 'Audit', 'Group',
            'ModelCard', 'SequenceRecipe', 'Sequence', 'Stopping', 'Tune', 'Parameters', 'check_choice',
+=======
+           'Features', 'Compare', 'Judge', 'Score', 'SpotCheck', 'Explain', 'Audit', 'Group', 'ModelCard',
+           'SequenceRecipe', 'Sequence', 'Stopping', 'Tune', 'Parameters', 'find_parameter_mistakes',
+>>>>>>> 02f2174 (Check all of params.yaml, and the data against it)
            'check_parameters', 'read_parameters']
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #b9dadbc5
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import (
     Annotated,
@@ -26,7 +30,7 @@ from typing import (
     is_typeddict,
 )
 
-from ..core.checks import UserError, check_name, check_shape, read_yaml
+from ..core.checks import UserError, check_choice, check_name, check_shape, did_you_mean, read_yaml
 from ..features.definition import parse_definition
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #02e166e4
@@ -128,15 +132,15 @@ class Features(TypedDict):
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #441249a3
 class Compare(TypedDict):
     tolerance: Size
-    published: dict[str, dict[str, dict[str, float]]]
+    published: dict[str, dict[str, dict[str, Share]]]
 
 
 class Judge(TypedDict):
-    reviews: list[float]
-    false_alert_costs: list[float]
-    top_ks: list[int]
-    false_positive_rates: list[float]
-    amount_bands: list[float]
+    reviews: list[Size]
+    false_alert_costs: list[Size]
+    top_ks: list[Count]
+    false_positive_rates: list[Share]
+    amount_bands: list[Size]
     first_use: list[str] | None
     tolerance: Size
     most_microseconds: Size
@@ -171,10 +175,15 @@ class AuditLimits(TypedDict):
 class Audit(TypedDict):
     model: str
     n_permutations: Count
+<<<<<<< HEAD
     assumed_delays: list[int]
     ceilings: dict[str, float]
     limits: AuditLimits
     fewest_frauds: Count
+=======
+    assumed_delays: list[Whole]
+    ceilings: dict[str, Share]
+>>>>>>> 02f2174 (Check all of params.yaml, and the data against it)
     cut: str | None
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #d05695d2
@@ -192,7 +201,7 @@ class ModelCard(TypedDict):
     groups: dict[str, Group]
     place: str | None
     amount_limit: Whole
-    noise: list[float]
+    noise: list[Size]
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #19bf5134
 class SequenceRecipe(TypedDict):
@@ -222,9 +231,9 @@ class Tune(TypedDict):
     seed: Whole
     space: dict[str, object]
     stopping: Stopping
-    fraud_weights: list[float]
-    histories: list[int]
-    genuine_shares: list[float]
+    fraud_weights: list[Size]
+    histories: list[Count]
+    genuine_shares: list[Share]
     rising: list[str]
     rule_limits: dict[str, list[float]]
     n_draws: Count
@@ -243,25 +252,6 @@ class Parameters(Shared):
     sequence: Sequence
     tune: Tune
 
-# %% ../../nbs/api/70_pipeline/10_parameters.ipynb #22e5c88b
-def check_choice(
-    name: object,
-    choices: Iterable[str],
-    where: str, # for the message, such as audit.model in params.yaml
-    what: str, # the choices are, such as models
-) -> None:
-    "Raise `UserError` for a name that is none of the choices, and name the nearest choice."
-    choices = list(choices)
-    if name not in choices:
-        raise UserError(
-            f"{where} is {name!r}, which is none of {what}: {', '.join(choices)}{_nearest(name, choices)}"
-        )
-
-
-def _nearest(name: object, choices: list[str]) -> str: # the end of a message, or nothing
-    near = get_close_matches(str(name)[:120], choices, n=1)
-    return f": did you mean {near[0]}?" if near else ""
-
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #ac8b186b
 def _check_limit(value: object, limit: Range | type[datetime], place: str) -> None:
     "Raise `UserError` for a number outside its range, and for text that is no day."
@@ -275,31 +265,54 @@ def _check_limit(value: object, limit: Range | type[datetime], place: str) -> No
         raise UserError(f"{place} is {value!r}: give a number of at least {limit.low:g}{most}")
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #36eb9361
-def _check(
+def _mistakes(
     value: object, # of params.yaml
-    shape: type, # a TypedDict, a dict of them, a Literal, an Annotated type, or what `check_shape` takes
+    shape: type, # a TypedDict, a Literal, a type with limits, a dict or a list of them, or any other type
     where: str, # the keys that lead to the value, such as folds.n_folds; nothing for the whole file
-) -> None:
+) -> Iterator[UserError]:
+    "Look at a value and all that is in it, and list what does not fit."
     place = f"{where} in params.yaml" if where else "params.yaml"
+    try:
+        _check_value(value, shape, place)
+    except UserError as mistake:
+        yield mistake
+        return
     if is_typeddict(shape):
-        check_shape(value, dict[str, object], place)
-        _check_keys(value, shape, where)
+        yield from _key_mistakes(value, shape, where)
         for key, inner in _schema_keys(shape).items():
             if key in value:
-                _check(value[key], inner, _path(where, key))
-    elif get_origin(shape) is dict and is_typeddict(get_args(shape)[1]):
-        check_shape(value, dict[str, object], place)
+                yield from _mistakes(value[key], inner, _path(where, key))
+    elif _holds_more(shape) and get_origin(shape) is dict:
         for key in value:
-            _check(value[key], get_args(shape)[1], _path(where, key))
+            yield from _mistakes(value[key], get_args(shape)[1], _path(where, str(key)))
+    elif _holds_more(shape):
+        for item in value:
+            yield from _mistakes(item, get_args(shape)[0], where)
+
+
+def _holds_more(shape: type) -> bool:
+    "Say whether a shape is a dict or a list of values that are looked at one by one."
+    if get_origin(shape) not in (dict, list):
+        return False
+    inner = get_args(shape)[-1]
+    return is_typeddict(inner) or get_origin(inner) in (Annotated, dict, list, Literal)
+
+
+def _check_value(value: object, shape: type, place: str) -> None:
+    if is_typeddict(shape):
+        check_shape(value, dict[str, object], place)
     elif get_origin(shape) is Literal:
         check_choice(value, get_args(shape), place, "the possible values")
-    elif get_origin(shape) is Annotated:
-        check_shape(value, shape, place)
-        _check_limit(value, shape.__metadata__[0], place)
+    elif _holds_more(shape) and get_origin(shape) is dict:
+        check_shape(value, dict[get_args(shape)[0], object], place)
+    elif _holds_more(shape):
+        check_shape(value, list[object], place)
     else:
         check_shape(value, shape, place)
+        if get_origin(shape) is Annotated:
+            _check_limit(value, shape.__metadata__[0], place)
 
-
+# %% ../../nbs/api/70_pipeline/10_parameters.ipynb #0729b26b
 def _schema_keys(shape: type) -> dict[str, type]: # of a TypedDict, with limits
     hints = get_type_hints(shape, include_extras=True)
     inner = {key: get_args(hint)[0] for key, hint in hints.items() if get_origin(hint) is NotRequired}
@@ -310,54 +323,73 @@ def _path(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key[:120]
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #cf5b4657
-def _check_keys(section: dict, shape: type, where: str) -> None:
-    "Raise `UserError` for a key that the schema does not have, and for one that the section lacks."
+def _key_mistakes(section: dict, shape: type, where: str) -> Iterator[UserError]:
+    "List the keys that the schema does not have, and the keys that the section lacks."
     allowed = list(get_type_hints(shape))
     for key in section:
         if key not in allowed:
-            raise UserError(
+            elsewhere = key in get_type_hints(Shared)
+            advice = "it stands once, at the top level" if elsewhere else "leave it out"
+            yield UserError(
                 f"params.yaml has {_path(where, key)}, which is none of {', '.join(allowed)}: "
-                f"{_advice(key, allowed)}"
+                f"{did_you_mean(key, allowed) or advice}"
             )
     for key in allowed:
         if key in shape.__required_keys__ and key not in section:
-            raise UserError(f"params.yaml lacks {_path(where, key)}")
-
-
-def _advice(key: str, allowed: list[str]) -> str: # what to do about a key that the schema does not have
-    if near := get_close_matches(key[:120], allowed, n=1):
-        return f"did you mean {near[0]}?"
-    if key in get_type_hints(Shared):
-        return "it stands once, at the top level"
-    return "leave it out"
+            yield UserError(f"params.yaml lacks {_path(where, key)}")
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #19ffca7a
+def find_parameter_mistakes(
+    parameters: object, # what params.yaml holds
+) -> list[UserError]:
+    """List what is wrong in params.yaml as it stands, whatever the data are.
+
+    A mistake is a key that is unknown or absent, a value of another type or outside its limits, a name of a
+    model that is more than a plain word, a model or a list of inputs that the file does not have, features
+    that cannot be computed. References are looked at where every key and value is as it should be.
+    """
+    mistakes = list(_mistakes(parameters, Parameters, ""))
+    checks = [] if mistakes else [_check_names, _check_models, _check_inputs, _check_definition]
+    for check in checks:
+        try:
+            check(parameters)
+        except UserError as mistake:
+            mistakes.append(mistake)
+    return mistakes
+
+
 def check_parameters(
     parameters: object, # what params.yaml holds
 ) -> None:
-    """Check all of params.yaml.
+    "Raise the first of `find_parameter_mistakes`."
+    for mistake in find_parameter_mistakes(parameters):
+        raise mistake
 
-    Raises `UserError` for a key that is unknown or absent, for a value of another type or outside its limits,
-    for a name of a model that is more than a plain word, for a model or a list of inputs that the file does
-    not have, and for features that cannot be computed.
-    """
-    _check(parameters, Parameters, "")
-    for name in parameters["models"]: # names become names of files, and words of commands
+# %% ../../nbs/api/70_pipeline/10_parameters.ipynb #d9d03ff1
+def _check_names(parameters: Parameters) -> None:
+    "Raise `UserError` for names that cannot be names of files, and words of commands."
+    for name in parameters["models"]:
         check_name(name, "models in params.yaml")
-    _check_references(parameters)
-    _check_places(parse_definition(**parameters["features"]).located(), parameters["prepare"])
 
 
-def _check_references(parameters: Parameters) -> None:
-    "Raise `UserError` for a model or a list of inputs that the file does not have."
-    models, lists = parameters["models"], parameters["inputs"]
+def _check_models(parameters: Parameters) -> None:
+    models = parameters["models"]
     if not models:
         raise UserError("models in params.yaml is empty: name at least one model")
     for stage, key in [("explain", "compared_with"), ("audit", "model")]:
         check_choice(parameters[stage][key], models, f"{stage}.{key} in params.yaml", "models")
+
+
+def _check_inputs(parameters: Parameters) -> None:
+    models, lists = parameters["models"], parameters["inputs"]
     inputs = {f"models.{name}": recipe["inputs"] for name, recipe in models.items() if "inputs" in recipe}
     for where, name in (inputs | {"sequence": parameters["sequence"]["inputs"]}).items():
         check_choice(name, lists, f"{where}.inputs in params.yaml", "inputs")
+
+
+def _check_definition(parameters: Parameters) -> None:
+    definition = parse_definition(**parameters["features"])
+    _check_places(definition.located(), parameters["prepare"])
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #516350fe
 def _check_places(needed: list[str], prepare: Prepare) -> None:

@@ -11,8 +11,8 @@ from typing import get_type_hints
 
 import nbformat
 
-from ..core.checks import UserError, check_name
-from .parameters import Parameters, Shared, check_choice
+from ..core.checks import UserError, check_choice, check_name
+from .parameters import Parameters, Shared
 
 # %% ../../nbs/api/70_pipeline/15_stage_parameters.ipynb #7f7edd4e
 def notebook_defaults(
@@ -53,8 +53,8 @@ def stage_parameters(
     Raises `UserError` for a model that params.yaml does not have, and as `compare_names` does.
     """
     shared, own = get_type_hints(Shared), parameters.get(stage, {})
-    for key in own.keys() & {"model", "compared_with"}:
-        check_choice(own[key], parameters["models"], f"{stage}.{key} in params.yaml", "models")
+    if stage == "tune": # whose model only `mlproj tune` needs
+        check_choice(own["model"], parameters["models"], "tune.model in params.yaml", "models")
     given = {name: parameters[name] for name in defaults if name in shared} | own
     if "model" in defaults and "model" not in given:
         given |= _model_parameters(parameters["models"], defaults, stage, model)

@@ -1,0 +1,185 @@
+"""`mlproj params check`: mistakes in params.yaml, and between it and the data, are found beforehand."""
+
+import random
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from mlproj.pipeline.parameters import find_parameter_mistakes, read_parameters
+from mlproj.pipeline.params_check import check_all, check_settings
+from support import ROOT, Project
+
+PARAMETERS = read_parameters(ROOT)
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    "A folder with this project's settings, and no data."
+    for name in ("params.yaml", "settings.ini"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return Project(tmp_path)
+
+
+def check(project: Project, change: Callable[[dict], None]) -> list[str]: # mistakes
+    project.params(change)
+    found, _ = check_settings(project.root)
+    return found.mistakes
+
+
+def put(*keys: str, value: object) -> Callable[[dict], None]:
+    "Make a change of the value that keys lead to."
+    def change(params: dict) -> None:
+        for key in keys[:-1]:
+            params = params[key]
+        params[keys[-1]] = value
+
+    return change
+
+
+WRONG = [
+    (put("card", value="custmer_id"), "did you mean customer_id?"),
+    (put("clusters", value=["customer_id", "termnal_id"]), "did you mean terminal_id?"),
+    (put("prepare", "entities", value=["customer"]), "a name of prepare.entities in params.yaml is"),
+    (put("prepare", "evaluation_only", value=["scenrio"]), "did you mean scenario?"),
+    (put("prepare", "max_rejected", value=2), "prepare.max_rejected in params.yaml is 2: give a number"),
+    (put("prepare", "types", value={"height": "number"}), "prepare.types in params.yaml names height"),
+    (put("judge", "first_use", value=["card", "shop"]), "a name of judge.first_use in params.yaml is 'card'"),
+    (put("judge", "false_positive_rates", value=[1.5]), "give a number of at least 0 and at most 1"),
+    (put("model_card", "place", value="terminal"), "a name of model_card.place in params.yaml is 'terminal'"),
+    (put("features", "inputs", value=["scenario"]), "a column of features in params.yaml is 'scenario'"),
+    (put("inputs", "few", value=["amuont"]), "did you mean amount?"),
+    (put("models", "tree", "parameters", value={"max_dept": 2}), "which it does not have"),
+    (put("models", "rule", "parameters", value={"limits": {"amont": 1}}), "limits of a rule in params.yaml"),
+    (
+        put("models", "xgboost", "parameters", "monotone_constraints", value={"amuont": 1}),
+        "an input of models.xgboost.parameters.monotone_constraints in params.yaml is 'amuont'",
+    ),
+    (put("tune", "model", value="rule"), "which is none of the models of XGBClassifier"),
+    (put("tune", "rising", value=["hour"]), "a name of tune.rising in params.yaml is 'hour'"),
+    (put("folds", "n_fold", value=3), "did you mean n_folds?"),
+    (put("topk", value=3), "did you mean top_k?"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), WRONG)
+def test_a_wrong_setting_is_found(project, change, expected):
+    mistakes = check(project, change)
+    assert len(mistakes) == 1 and expected in mistakes[0]
+
+
+def test_all_mistakes_are_listed(project):
+    def change(params: dict) -> None:
+        put("card", value="custmer_id")(params)
+        put("tune", "model", value="rule")(params)
+        put("inputs", "few", value=["amuont"])(params)
+
+    assert len(check(project, change)) == 3
+
+
+def values(settings: object, path: tuple = ()) -> list[tuple]: # keys that lead to each value
+    inner = settings.items() if isinstance(settings, dict) else []
+    return [found for key, value in inner for found in [(*path, key), *values(value, (*path, key))]]
+
+
+def test_a_value_of_no_type_that_a_setting_has_is_found_wherever_it_stands():
+    "Each of the settings with a type of its own, replaced by a thing that no setting can be."
+    typed = [
+        path
+        for path in values(PARAMETERS)
+        if path[0] not in ("features", "tune") and "parameters" not in path and len(path) < 3
+    ]
+    assert len(typed) > 80
+    for path in typed:
+        params = deepcopy(PARAMETERS)
+        put(*path, value=object())(params)
+        mistakes = find_parameter_mistakes(params)
+        assert mistakes and any(str(path[-1]) in str(mistake) for mistake in mistakes), path
+
+
+def test_a_misspelt_key_is_answered_with_the_right_one():
+    chance, tried = random.Random(0), 0
+    for section in ("prepare", "judge", "explain", "model_card", "folds", "assumptions", "sequence"):
+        for key in PARAMETERS[section]:
+            if len(key) < 5:
+                continue
+            at = chance.randrange(1, len(key))
+            params = deepcopy(PARAMETERS)
+            params[section][key[:at] + key[at + 1 :]] = params[section].pop(key)
+            words = " ".join(map(str, find_parameter_mistakes(params)))
+            assert f"did you mean {key}?" in words and f"params.yaml lacks {section}.{key}" in words
+            tried += 1
+    assert tried > 25
+
+
+def write_sales(folder: Path, days: int, every: int) -> Path:
+    "Write a table of ten sales a day, from 2024-03-01 on, of which each `every`-th is a fraud."
+    lines = ["transaction_id,timestamp,customer_id,terminal_id,amount,is_fraud,scenario"]
+    for n in range(days * 10):
+        moment = f"2024-{3 + n // 310:02}-{n // 10 % 31 + 1:02} {8 + n % 10:02}:00:00"
+        lines.append(f"{n},{moment},c{n % 7},t{n % 5},{n % 90},{int(n % every == 0)},0")
+    path = folder / "sales.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def plan(last_start: str) -> Callable[[dict], None]:
+    folds = {"last_start": last_start, "n_folds": 1, "n_validation_folds": 0}
+    return lambda params: params["folds"].update(folds)
+
+
+def test_the_days_of_folds_are_compared_with_the_data(project):
+    file = write_sales(project.root, days=31, every=9)
+    project.params(plan("2024-03-05"))
+    found = check_all(project.root, [file])
+    assert (found.mistakes, found.remarks) == ([], [])
+    assert found.folds.to_dict("records") == [
+        {
+            "fold": "2024-03-05",
+            "for": "test",
+            "training rows": 70,
+            "training frauds": 8,
+            "test rows": 70,
+            "test frauds": 8,
+        }
+    ]
+    project.params(plan("2024-02-25"))
+    assert "begin on 2024-02-25, and the data on 2024-03-01" in check_all(project.root, [file]).mistakes[0]
+    project.params(plan("2024-03-15"))
+    found = check_all(project.root, [file])
+    assert "is tested until 2024-04-04, and the data end on 2024-03-31" in found.mistakes[0]
+
+
+def test_a_fold_without_fraud_is_remarked(project):
+    file = write_sales(project.root, days=31, every=300)
+    project.params(plan("2024-03-05"))
+    assert [remark.partition(":")[0] for remark in check_all(project.root, [file]).remarks] == [
+        "the fold of 2024-03-05 trains on no fraud",
+        "the fold of 2024-03-05 is tested on no fraud",
+    ]
+
+
+def test_the_files_are_read_as_prepare_reads_them(project):
+    file = write_sales(project.root, days=31, every=9)
+    project.params(plan("2024-03-05"))
+    file.write_text(file.read_text().replace("customer_id", "customer", 1))
+    assert "sales.csv has no column 'customer_id'" in check_all(project.root, [file]).mistakes[0]
+    assert "there is no file" in check_all(project.root, [project.root / "absent.csv"]).mistakes[0]
+
+
+def test_the_command_prints_each_mistake_in_a_line(project):
+    done = project.here("mlproj params check")
+    assert "params.yaml fits: " in done.stdout and "no transactions were looked at" in done.stdout
+    project.params(put("card", value="custmer_id"))
+    project.params(put("tune", "model", value="rule"))
+    done = project.here("mlproj params check", fails=True)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and all(line.startswith("mlproj: ") for line in lines)
+
+
+def test_this_projects_settings_fit(project):
+    assert YAML(typ="safe", pure=True).load(project.root / "params.yaml")["models"]
+    assert check_settings(project.root)[0].mistakes == []
