@@ -186,19 +186,19 @@ def number_transactions(
 # %% ../../nbs/api/20_data/20_contract.ipynb #d644d929
 def finish_transactions(
     transactions: pa.Table, # from `number_transactions`
-    label_delay_days: int, # from a transaction to its label
+    label_delay_days: float, # from a transaction to its label
 ) -> pa.Table: # with label_time, in order of timestamp and transaction_id
     """Add when each label becomes known, and put the transactions in order.
 
     Raises `UserError` for a delay that is no number of days from 0 to 36,500.
     """
-    check_shape(label_delay_days, int, "label_delay_days in params.yaml")
+    check_shape(label_delay_days, float, "label_delay_days in params.yaml")
     if not 0 <= label_delay_days <= 36_500:
         raise UserError(
             f"label_delay_days in params.yaml is {label_delay_days}: "
             "give a number of days from 0 to 36500"
         )
-    delay = pa.scalar(label_delay_days * 86_400_000_000, pa.duration("us"))
+    delay = pa.scalar(round(label_delay_days * 86_400_000_000), pa.duration("us"))
     transactions = _add_label_time(transactions, delay)
     if "arrival_time" in transactions.column_names:
         position = transactions.column_names.index("arrival_time")

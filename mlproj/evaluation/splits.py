@@ -7,6 +7,7 @@ __all__ = ['Fold', 'prequential_folds', 'validation_folds', 'Folds', 'make_folds
            'final_fold', 'unlabelled_rows', 'service_fold']
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #0a3fb380
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,15 +20,19 @@ from ..core.checks import UserError
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #39b6afc5
 @dataclass(frozen=True)
 class Fold:
-    "A training stretch, the wait for its labels, and the test stretch after it. All are whole days, UTC."
+    """A training stretch, the wait for its labels, and the test stretch after it.
+
+    All are whole days, UTC. Of a file of few days, they are halves, quarters or eighths of a day: 0.25.
+    """
     train_start: pd.Timestamp # first moment of the training stretch
-    train_days: int
-    delay_days: int # from a transaction to its label
-    test_days: int
+    train_days: float
+    delay_days: float # from a transaction to its label
+    test_days: float
 
     @property
-    def name(self) -> str: # the first training day
-        return f"{self.train_start:%Y-%m-%d}"
+    def name(self) -> str: # the first training day, and the hour if it is not midnight
+        midnight = self.train_start == self.train_start.floor("D")
+        return f"{self.train_start:%Y-%m-%d}" if midnight else f"{self.train_start:%Y-%m-%dT%H}"
 
     @property
     def train_end(self) -> pd.Timestamp: # first moment after training
@@ -45,10 +50,10 @@ class Fold:
 def prequential_folds(
     last_start: str, # first training day of the last fold, such as "2018-08-15"
     n_folds: int,
-    step_days: int, # from one fold to the next
-    train_days: int,
-    delay_days: int,
-    test_days: int,
+    step_days: float, # from one fold to the next
+    train_days: float,
+    delay_days: float,
+    test_days: float,
 ) -> list[Fold]: # in order of time
     "List folds at equal distances, the last of which begins on a given day."
     last = pd.Timestamp(last_start, tz="UTC").as_unit("us")
@@ -59,13 +64,13 @@ def prequential_folds(
 def validation_folds(
     tests: list[Fold], # the folds of test, in order of time
     n_folds: int,
-    step_days: int, # from one fold to the next
+    step_days: float, # from one fold to the next
 ) -> list[Fold]: # in order of time
     "List the folds of validation, on which choices are made."
     first = tests[0]
     last = first.train_start - pd.Timedelta(days=first.test_days + first.delay_days)
     return prequential_folds(
-        f"{last:%Y-%m-%d}", n_folds, step_days, first.train_days, first.delay_days, first.test_days
+        f"{last:%Y-%m-%dT%H:%M}", n_folds, step_days, first.train_days, first.delay_days, first.test_days
     )
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #8cb7cc39
@@ -76,7 +81,7 @@ class Folds(NamedTuple):
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #9da5c059
 def make_folds(
     section: dict, # folds of params.yaml
-    delay_days: int, # from a transaction to its label
+    delay_days: float, # from a transaction to its label
 ) -> Folds:
     """List the folds that params.yaml describes.
 
@@ -98,7 +103,7 @@ def make_folds(
 def train_rows(
     transactions: pd.DataFrame, # with timestamp and label_time
     fold: Fold,
-    history_days: int | None = None, # days before `train_end` that the model trains on; None: `train_days`
+    history_days: float | None = None, # days before `train_end` that the model trains on; None: `train_days`
 ) -> pd.Series: # boolean, one a row
     "Mark the training rows of a fold whose label is known when the fold's test begins."
     start = fold.train_end - pd.Timedelta(days=history_days or fold.train_days)
@@ -141,18 +146,19 @@ def test_rows(
     """
     fraud = transactions.is_fraud == 1
     marked = pd.Series(False, index=transactions.index)
-    for day in range(fold.test_days):
+    for day in range(math.ceil(fold.test_days)):
         start = fold.test_start + pd.Timedelta(days=day)
+        end = min(start + pd.Timedelta(days=1), fold.test_end)
         reported = fraud & (transactions.timestamp >= fold.train_start) & (transactions.label_time < start)
-        today = transactions.timestamp.between(start, start + pd.Timedelta(days=1), inclusive="left")
+        today = transactions.timestamp.between(start, end, inclusive="left")
         marked |= today & ~transactions[card].isin(transactions.loc[reported, card].unique())
     return marked
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #d864d66c
 def final_fold(
     last: pd.Timestamp, # of the newest transaction, UTC
-    train_days: int,
-    delay_days: int, # from a transaction to its label
+    train_days: float,
+    delay_days: float, # from a transaction to its label
 ) -> Fold: # its test would begin tomorrow
     "Make the fold of the model that goes into service."
     tomorrow = last.floor("D") + pd.Timedelta(days=1)
@@ -171,8 +177,8 @@ def unlabelled_rows(
 def service_fold(
     first: pd.Timestamp, # first moment in service, UTC
     last: pd.Timestamp, # of the newest transaction, UTC
-    train_days: int, # of the folds of the backtest
-    delay_days: int, # from a transaction to its label
+    train_days: float, # of the folds of the backtest
+    delay_days: float, # from a transaction to its label
 ) -> Fold: # its test lasts from the day of `first` to the day of `last`
     """Make the fold of the days that are scored in service.
 

@@ -13,7 +13,7 @@ from typing import Literal, NotRequired, TypedDict, get_type_hints
 
 from ..core.checks import UserError, check_choice, check_name, read_yaml
 from ..features.definition import parse_definition
-from .schemas import Count, Day, LabelDays, Share, Size, Whole, find_mistakes
+from .schemas import Count, Day, Days, LabelDays, Share, Size, Whole, find_mistakes
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #c280eb0a
 class Folds(TypedDict):
@@ -21,9 +21,9 @@ class Folds(TypedDict):
     last_start: Day
     n_folds: Count
     n_validation_folds: Whole
-    step_days: Count
-    train_days: Count
-    test_days: Count
+    step_days: Days
+    train_days: Days
+    test_days: Days
 
 
 class Assumptions(TypedDict):
@@ -50,7 +50,7 @@ class Recipe(TypedDict):
     estimator: Estimator
     parameters: dict[str, object]
     inputs: NotRequired[str]
-    history_days: NotRequired[Count]
+    history_days: NotRequired[Days]
     genuine_share: NotRequired[Share]
     categories: NotRequired[Literal["native"]]
 
