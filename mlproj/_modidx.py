@@ -666,6 +666,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'mlproj/evaluation/alarms.py'),
                                           'mlproj.evaluation.alarms.alarm_table': ( 'api/50_evaluation/alarms.html#alarm_table',
                                                                                     'mlproj/evaluation/alarms.py'),
+                                          'mlproj.evaluation.alarms.alarm_title': ( 'api/50_evaluation/alarms.html#alarm_title',
+                                                                                    'mlproj/evaluation/alarms.py'),
                                           'mlproj.evaluation.alarms.audit_metrics': ( 'api/50_evaluation/alarms.html#audit_metrics',
                                                                                       'mlproj/evaluation/alarms.py'),
                                           'mlproj.evaluation.alarms.describe_alarms': ( 'api/50_evaluation/alarms.html#describe_alarms',

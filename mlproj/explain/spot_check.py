@@ -161,10 +161,12 @@ def write_spot_check(
     table = table.assign(verdict="", note="")
     write_csv(table, folder / "transactions.csv")
     write_csv(chosen[["transaction_id", "is_fraud"]], folder / "labels.csv")
+    reasoned = any(reasons) # some kinds of model have none
     introduction = (
-        f"{len(chosen)} transactions. Is each a fraud, and are the reasons good ones? Write verdict and note "
-        "into transactions.csv, which has the same rows. Reasons: what moved the score most, and what the "
-        "odds of fraud were multiplied by; times in UTC."
+        f"{len(chosen)} transactions. Is each a fraud{', and are the reasons good ones' * reasoned}? Write "
+        "verdict and note into transactions.csv, which has the same rows."
+        + " Reasons: what moved the score most, and what the odds of fraud were multiplied by." * reasoned
+        + " Times are in UTC."
     )
     texts = details.assign(amount=details.amount.map("{:,.2f}".format))
     write_page(texts, chosen, reasons, title, introduction, folder / "transactions.html")
