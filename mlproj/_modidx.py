@@ -78,6 +78,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlproj.core.wording.join_words': ('api/10_core/wording.html#join_words', 'mlproj/core/wording.py'),
                                      'mlproj.core.wording.metric_title': ( 'api/10_core/wording.html#metric_title',
                                                                            'mlproj/core/wording.py'),
+                                     'mlproj.core.wording.moment_text': ('api/10_core/wording.html#moment_text', 'mlproj/core/wording.py'),
                                      'mlproj.core.wording.name_columns': ( 'api/10_core/wording.html#name_columns',
                                                                            'mlproj/core/wording.py'),
                                      'mlproj.core.wording.short_number': ( 'api/10_core/wording.html#short_number',

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..core.checks import UserError
 from ..core.settings import load_settings
-from ..core.wording import count_noun, join_words
+from ..core.wording import count_noun, join_words, moment_text, short_number
 from .metrics import card_precision_by_day, looked_at_cards, ranking_metrics
 from .splits import Fold, test_rows, train_rows
 from ..models.model import Model, can_learn, fit_model
@@ -102,7 +102,7 @@ def fold_of(
 ) -> str | None: # name of the fold; None if no fold has these training rows
     "Find the fold whose training rows are those of a saved model."
     for fold in folds:
-        same_end = f"{fold.train_end:%Y-%m-%d}" == training["end"]
+        same_end = moment_text(fold.train_end) == training["end"]
         same_length = (history_days or fold.train_days) == training["days"]
         if same_end and same_length and train_rows(rows, fold, history_days).sum() == training["rows"]:
             return fold.name
@@ -185,7 +185,8 @@ def describe_means(
     "Say in a sentence what a model reaches on average over the folds of test."
     test = table[table["of"] == "test"].drop(columns="of").astype("float64")
     mean, n_folds = test.mean(), count_noun(len(test), "fold")
-    finds = f"finds {mean[f'card_precision_{k}'] * k:.1f} {looked_for} among the {k} looked at each day"
+    finds = f"finds {short_number(mean[f'card_precision_{k}'] * k)} {looked_for}"
+    finds += f" among the {k} looked at each day"
     if np.isnan(mean.average_precision):
         return f"Over {n_folds} of test with known labels {model} {finds}."
     return (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ..core.wording import count_noun
+from ..core.wording import count_noun, moment_text
 
 # %% ../../nbs/api/50_evaluation/15_metrics.ipynb #1de93210
 def ranking_metrics(
@@ -96,5 +96,6 @@ def training_metrics(
     days: int, # of training
 ) -> dict: # end, days, rows, frauds, auc, average_precision
     "Describe training rows and a model's scores of them, for `meta.json`."
-    counts = {"end": f"{end:%Y-%m-%d}", "days": days, "rows": len(is_fraud), "frauds": int(is_fraud.sum())}
+    n_frauds = int(is_fraud.sum())
+    counts = {"end": moment_text(end), "days": days, "rows": len(is_fraud), "frauds": n_frauds}
     return counts | {name: round(float(value), 9) for name, value in ranking_metrics(is_fraud, score).items()}

@@ -78,7 +78,7 @@ AFTER = ("compare", "judge", "audit", "finalize", "explain", "score", "model_car
 SIZES = {"shop": 6_000, "anonymous": 6_000, "awkward": 2_500}  # rows
 OF_OTHER_WORLDS = {
     "shop": re.compile(r"\b(konto|v1)\b"),
-    "anonymous": re.compile(rf"{OF_CARDS.pattern}|\b(konto|shops?|kinds?|entit\w+)\b", re.IGNORECASE),
+    "anonymous": re.compile(rf"{OF_CARDS.pattern}|\b(konto|shops?)\b", re.IGNORECASE),
     "awkward": re.compile(r"\b(shops?|v1)\b", re.IGNORECASE),
 }
 BAD_FORM = re.compile(r"\bnan\b|(?<![\d.,])1 (days|folds|alerts|frauds|transactions)\b")
