@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import features, latency, report
+from benchmarks import features, report
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
 from mlproj.core.files import write_json
 from mlproj.data.simulator import World
+from mlproj.lifecycle.latency import time_models
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ STARTED = time.perf_counter()
 
 if __name__ == "__main__":
     say("Scoring one transaction, and many, by each trained model")
-    times = rounded(latency.time_models())
+    times = time_models(ROOT)
     write_json(ROOT / "records" / "latency.json", times)
     with tempfile.TemporaryDirectory(prefix="mlproj-bench-") as folder:
         results = run(Scale(), Path(folder))

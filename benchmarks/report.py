@@ -210,7 +210,7 @@ disk that were in memory.
 
 The time is from the call to the score, for a prepared row that is encoded already, on one thread. A booster
 is served by its export to ONNX; XGBoost's own format stands beside it. `records/latency.json` holds these
-figures, and the judge stage reads them when it names the champion.
+figures, and the judge stage reads them when it names the champion. `mlproj latency` measures them alone.
 
 ## Online
 

@@ -15,8 +15,12 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from mlproj.cli import app
+from mlproj.core.files import read_json, write_json
 from mlproj.data.ingest import create_world
 from mlproj.data.simulator import World
+from mlproj.features.definition import parse_definition
+from mlproj.lifecycle.champion import model_identity
+from mlproj.pipeline.parameters import read_parameters
 
 ROOT = Path(__file__).parent.parent
 
@@ -147,11 +151,22 @@ def run_small_world(project: Project) -> str: # what was printed
         params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
 
     project.params(shrink)
+    own_latency(project.root)
     project.run("git init --quiet")
     create_world(project.root, SMALL)
     printed = project.make_results()
     project.run("git add --all && git commit --quiet --message 'a small world'")
     return printed
+
+
+def own_latency(root: Path, **slow: float) -> None:
+    "Give each model of a project the time of the published world's, or the microseconds of `slow`."
+    parameters, measured = read_parameters(root), read_json(ROOT / "records/latency.json")
+    definition = parse_definition(**parameters["features"]).hash
+    for name, recipe in parameters["models"].items():
+        measured[name] |= {"identity": model_identity(recipe, definition)}
+        measured[name] |= {"one_p50_us": slow.get(name, measured[name]["one_p50_us"])}
+    write_json(root / "records/latency.json", measured)
 
 
 class Visit:
