@@ -206,7 +206,7 @@ def ceiling_alarm(
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #790450d7
 def assume_delay(
     transactions: pd.DataFrame, # prepared
-    days: int,
+    days: float,
 ) -> pd.DataFrame: # with another label_time
     "Let labels be known some days after their transactions."
     known_at = transactions.timestamp + pd.Timedelta(days=days)
@@ -218,14 +218,15 @@ def train_with_delays(
     rows: pd.DataFrame, # from the fold's training to its test, with their features
     tested: pd.Series, # rows that the fold is tested on, boolean
     fold: Fold,
-    days: list[int], # assumed delays, not longer than the fold's
+    days: list[float], # assumed delays, not longer than the fold's
     features: Callable, # transactions, lag → transaction_id and the features made of labels
     train: Callable, # trained, tested → figures, as from `train_and_test`
 ) -> pd.DataFrame: # index: delay (days), and `pipeline` for rows as they are; columns: the figures
     "Train with labels that are assumed to be known after some days."
     figures = {"pipeline": train(rows[train_rows(rows, fold)], rows[tested])}
     for delay in days:
-        label_values = features(assume_delay(transactions, delay), f"{delay}d" if delay else "1s")
+        lag = f"{delay:g}d" if float(delay).is_integer() else f"{round(delay * 86_400)}s"
+        label_values = features(assume_delay(transactions, delay), lag if delay else "1s")
         assumed = replace_features(assume_delay(rows, delay), label_values)
         later = fold.train_start + pd.Timedelta(days=fold.delay_days - delay)
         sooner = replace(fold, train_start=later, delay_days=delay)
@@ -266,7 +267,7 @@ def plot_delays(
     delays = figures.drop(index="pipeline", columns="prevalence")
     figure, axes = plt.subplots(1, delays.shape[1], figsize=(7.2, 3), layout="constrained", squeeze=False)
     for ax, metric in zip(axes[0], delays, strict=True):
-        ax.bar([f"{delay}" for delay in delays.index], delays[metric], color="lightgrey")
+        ax.bar([f"{delay:g}" for delay in delays.index], delays[metric], color="lightgrey")
         ax.axhline(figures.loc["pipeline", metric], color="tab:blue", label="the pipeline's features")
         if metric in ceilings:
             ax.axhline(ceilings[metric], color="tab:red", ls="--", label="ceiling")

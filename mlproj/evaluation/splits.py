@@ -159,10 +159,11 @@ def final_fold(
     last: pd.Timestamp, # of the newest transaction, UTC
     train_days: float,
     delay_days: float, # from a transaction to its label
-) -> Fold: # its test would begin tomorrow
+) -> Fold: # its test would begin tomorrow; with stretches of parts of a day, in at most three hours
     "Make the fold of the model that goes into service."
-    tomorrow = last.floor("D") + pd.Timedelta(days=1)
-    start = tomorrow - pd.Timedelta(days=delay_days + train_days)
+    in_days = float(train_days).is_integer() and float(delay_days).is_integer()
+    unit = pd.Timedelta(days=1) if in_days else pd.Timedelta(hours=3)
+    start = last.floor(unit) + unit - pd.Timedelta(days=delay_days + train_days)
     return Fold(start, train_days, delay_days, test_days=0)
 
 # %% ../../nbs/api/50_evaluation/10_splits.ipynb #7142b40d

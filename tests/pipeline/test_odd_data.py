@@ -178,7 +178,22 @@ def nothing_to_find() -> tuple[pd.DataFrame, dict]:
     return rows, values
 
 
-WORLDS = {"no cards": no_cards, "gaps": gaps, "nothing to find": nothing_to_find}
+def hours() -> tuple[pd.DataFrame, dict]:
+    "Two days in folds of six hours, which end at noon; cards, and windows of their known frauds."
+    rows = draw_rows(4000, 2, 160)
+    rows = rows[rows.timestamp < START + pd.Timedelta(hours=36)]
+    folds = {"last_start": "2024-01-01T18:00", "n_folds": 2, "n_validation_folds": 1}
+    folds |= {"step_days": 0.25, "train_days": 0.25, "test_days": 0.25}
+    models = {"boosted": BOOSTED, "rule": EVERY["rule"]}
+    values = settings(models, folds=folds, label_delay_days=0.25, top_k=3, card="card", clusters=["card"])
+    values["prepare"] |= {"columns": {name: name for name in rows}, "entities": ["card"]}
+    window = {"entity": "card", "lengths": ["6h"], "lag": "6h"}
+    rate = {"aggregates": [{"aggregate": "rate", "column": "is_fraud"}]}
+    values["features"] |= {"inputs": ["number"], "windows": [window | rate]}
+    return rows, values
+
+
+WORLDS = {"no cards": no_cards, "gaps": gaps, "nothing to find": nothing_to_find, "hours": hours}
 
 
 @pytest.fixture(params=WORLDS, scope="module")
