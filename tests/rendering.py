@@ -17,7 +17,8 @@ def render_stage(root: Path, stage: str, model: str | None = None) -> list[str]:
     Raises the error of a cell that fails.
     """
     matplotlib.use("agg")
-    shell, texts = InteractiveShell(), []
+    shell, texts = InteractiveShell.instance(), []  # the one that `display` writes to
+    shell.reset()
     cells = nbformat.read(root / "nbs" / "pipeline" / f"{stage}.ipynb", as_version=4).cells
     with chdir(root):
         for cell in cells:
@@ -29,12 +30,15 @@ def render_stage(root: Path, stage: str, model: str | None = None) -> list[str]:
             done.raise_error()
             if "parameters" in cell.metadata.get("tags", []) and model is not None:
                 shell.push({"model": model})
-            texts += [said.stdout, *map(_text, said.outputs), *_texts_of_pictures()]
+            texts += [said.stdout.partition("Out[")[0], *(_text(output.data) for output in said.outputs)]
+            if done.result is not None and not cell.source.endswith(";"):
+                texts.append(_text(shell.display_formatter.format(done.result)[0]))
+            texts += _texts_of_pictures()
+    InteractiveShell.clear_instance()
     return texts
 
 
-def _text(output) -> str:
-    data = output.data
+def _text(data: dict[str, str]) -> str:  # by type
     return data.get("text/markdown") or data.get("text/html") or data.get("text/plain") or ""
 
 
