@@ -37,7 +37,7 @@ def _read_schema(path: Path) -> pa.Schema:
     check_columns(path, schema.names, "its schema")
     return schema
 
-# %% ../../nbs/api/20_data/04_parquet_files.ipynb #795468c7
+# %% ../../nbs/api/20_data/04_parquet_files.ipynb #0c93ba9c
 def _open_structs(name: str, column: ibis.Column) -> Iterator[tuple[str, ibis.Column]]: # name, column
     if column.type().is_struct():
         for field in column.type().names:
@@ -50,9 +50,10 @@ def _usual_type(column: ibis.Column) -> ibis.Column:
     kind = column.type()
     if kind.is_timestamp():
         return column.cast(dt.Timestamp(kind.timezone, scale=6))
-    if kind.is_unknown(): # Ibis has no name for nanoseconds with a zone, or for a column without any value
-        with_zone = "TIMESTAMPTZ" in str(kind) or "TIMESTAMP WITH TIME ZONE" in str(kind)
-        return column.cast("timestamp('UTC', 6)" if with_zone else "string")
+    if "null" in str(kind).lower(): # without any value; the engine ends where such a field is cast
+        return ibis.null("string")
+    if kind.is_unknown(): # Ibis has no name for nanoseconds with a zone
+        return column.cast("timestamp('UTC', 6)" if "TIMESTAMPTZ" in str(kind) else "string")
     kept = (kind.is_numeric(), kind.is_boolean(), kind.is_date(), kind.is_time(), kind.is_binary())
     return column if any(kept) else column.cast("string")
 

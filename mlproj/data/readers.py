@@ -153,7 +153,7 @@ def _add_columns(path: Path, found: FileTable, columns: dict[str, str | None]) -
     values = {name: ibis.literal(value, "string") for name, value in added.items()}
     return FileTable(found.table.mutate(**values), remarks)
 
-# %% ../../nbs/api/20_data/10_readers.ipynb #fef35777
+# %% ../../nbs/api/20_data/10_readers.ipynb #79b0ef48
 def read_together(
     engine: ibis.BaseBackend, # from `connect`
     paths: dict[Path, Path | None], # file → the folder above it whose folders give columns
@@ -173,11 +173,14 @@ def read_together(
             columns.setdefault(name, set()).add(kind)
     last = list(paths)[-1]
     check_columns(last, list(columns), "with the files before it, it")
-    rows = ibis.union(*(one.table.select(**_same_columns(one.table, columns)) for one in found))
+    first, *others = (one.table.select(**_same_columns(one.table, columns)) for one in found)
+    table = load_table(engine, last, first)
+    for rows in others: # a union would not keep the order of the rows
+        engine.raw_sql(f"INSERT INTO {table.get_name()} {engine.compile(rows)}")
     for path, one in zip(paths, found, strict=True):
         if lacking := [name for name in columns if name not in one.table.columns]:
             remarks.append(f"{path.name} lacks {', '.join(lacking)}, which other files have")
-    return FileTable(load_table(engine, last, rows), remarks)
+    return FileTable(table, remarks)
 
 
 def _same_columns(table: ibis.Table, columns: dict[str, set]) -> dict[str, ibis.Value]:
