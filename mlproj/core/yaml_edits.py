@@ -90,7 +90,8 @@ def _edits(
         taken = texts[1][entry.begin : entry.end]
         if key not in ours:
             end = max(mine.end for mine in ours.values())
-            yield end, end, f"\n{' ' * nodes[0].value[0][0].start_mark.column}{key}:{taken}"
+            below = f"\n{' ' * nodes[0].value[0][0].start_mark.column}"
+            yield end, end, f"{', ' if nodes[0].flow_style else below}{key}:{taken}"
             continue
         mine, inner = ours[key], tuple(_find(value, key) for value in values)
         if repr(inner[0]) == repr(inner[1]): # 1 is not 1.0 here, and the order of keys counts
