@@ -11,6 +11,7 @@ import pandas as pd
 
 from .moments import Reading
 from .profile import Profile, Survey, clean_text
+from .roles import SOMEBODY
 from .vocabulary import known_words, meanings
 
 # %% ../../nbs/api/20_data/68_answers.ipynb #61f83b70
@@ -128,7 +129,7 @@ def input_type(
 # %% ../../nbs/api/20_data/68_answers.ipynb #46c06a3f
 def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id or a name, or nothing
     found, words = meanings(profile.name), known_words(profile.name)
-    if found & _NAMES and profile.distinct > 20 and not profile.digits:
+    if found & _NAMES and profile.distinct > 5 and not profile.numeric:
         return "it names people or describes one row"
     if "index" in found or not profile.name.strip() or words in {("x",), ("unnamed", "0")}:
         if profile.numeric and _counts_up(survey, profile):
@@ -139,8 +140,9 @@ def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id 
         and _counts_up(survey, profile)
     ):
         return "it rises with the rows, as a counter does"
-    if found & {"id"} and not profile.digits and (profile.distinct > MOST_CATEGORIES or not profile.numeric):
-        return "it is an id"
+    if "id" in found and not profile.digits and not found & {"kind", "measure", "statistic", "code"}:
+        if found & SOMEBODY or profile.distinct > MOST_CATEGORIES or not profile.numeric:
+            return "it is an id"
     if not profile.numeric and profile.distinct > 0.9 * profile.rows and profile.rows > 20:
         return "it is different in nearly every row"
     return ""

@@ -117,7 +117,7 @@ def rank_entities(
         and (candidate := _entity_candidate(survey, profile))
     ]
     found = sorted(found, key=lambda candidate: -candidate.points)
-    contacts = [one for one in found if _sides(one.columns[0]) == {"contact"}]
+    contacts = [one for one in found if "contact" in _sides(one.columns[0])]
     most = max(contacts, key=lambda one: survey.profiles[one.columns[0]].distinct, default=None)
     paid = any(side(one.columns[0]) == "payer" and one not in contacts for one in found)
     found = [one for one in found if one not in contacts or one is most and not paid]

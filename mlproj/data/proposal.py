@@ -16,7 +16,7 @@ from ..core.checks import UserError
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
 from .answers import after_the_fact, find_places, input_type, tells_the_answer
 from .conversions import Source, convert_column
-from .entities import rank_cards, rank_entities
+from .entities import determines, rank_cards, rank_entities
 from .profile import Marks, Profile, Survey
 from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels, read_words
 from mlproj.data.time_roles import (
@@ -27,6 +27,7 @@ from mlproj.data.time_roles import (
     rank_times,
     read_times,
 )
+from .vocabulary import meanings
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c1764779
 @dataclass
@@ -293,6 +294,8 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
             proposal.left_out[name] = note
         elif same := _repeats_another(proposal, survey, profile):
             proposal.left_out[name] = f"it holds the same as {same}"
+        elif whom := _names_an_entity(proposal, survey, profile):
+            proposal.left_out[name] = f"it has a value of its own for nearly each {whom}"
         else:
             _add_input(proposal, profile, kind, note)
 
@@ -316,4 +319,18 @@ def _repeats_another(
         alike = (twin.distinct, twin.low, twin.high) == (profile.distinct, profile.low, profile.high)
         if alike and survey.head[other].equals(survey.head[profile.name]):
             return other
+    return ""
+
+# %% ../../nbs/api/20_data/70_proposal.ipynb #abcf83f4
+_MEASURES = {"limit", "balance", "amount", "measure", "statistic", "rate", "fee", "latitude", "longitude"}
+
+
+def _names_an_entity(proposal: Proposal, survey: Survey, profile: Profile) -> str: # a column of an entity
+    if profile.digits or profile.distinct < 20 or _MEASURES & meanings(profile.name):
+        return ""
+    for name in proposal.entities:
+        entity = survey.profiles[proposal.columns[name]]
+        if 0.5 * entity.distinct <= profile.distinct <= entity.distinct:
+            if determines(survey, entity.name, profile.name):
+                return entity.name
     return ""

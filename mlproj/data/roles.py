@@ -64,7 +64,8 @@ def rank(
 ) -> Ranking:
     "Order the candidates of a role."
     if chosen is not None:
-        there = [other for other in candidates if chosen in other.columns]
+        there = [other for other in candidates if other.name == chosen or other.columns == (chosen,)]
+        there += [other for other in candidates if chosen in other.columns]
         picked = there[0] if there else Candidate((chosen,), 0.0)
         return Ranking(
             role, (Candidate(picked.columns, 100.0, (*picked.reasons, "you chose it"), picked.doubt),)

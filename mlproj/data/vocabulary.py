@@ -139,8 +139,7 @@ MEANINGS |= {
         authn authz autorisation autorizacion autorizacao autorisierung event claim claims sinistre schaden
         booking buchung buchungs sale sales invoice rechnung facture ticket receipt beleg belegnr doc
         document voucher movimiento mouvement 交易 支付 订单 операция операции транзакция транзакции платеж
-        islem nsu utr rrn arn entry charge spend transfer virement ueberweisung uberweisung
-        incident loan
+        islem nsu utr rrn arn entry charge spend transfer virement ueberweisung uberweisung incident loan
         application request rqst""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero number code token
         hash hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk""",
@@ -155,12 +154,13 @@ MEANINGS |= {
         stadt land ort plz strasse ciudad pais cidade lieu location loc place town province district
         timezone zone lugar local adresse endereco direccion domicile bundesland area nation nationality""",
     "name": """name names first last surname firstname lastname nom prenom nome vorname nachname nombre
-        apellido owner job occupation profession title""",
+        apellido owner""",
     "text": """description descr desc note notes comment comments memo remark remarks text message url
         subject verwendungszweck libelle descricao concepto narrative details 备注 url""",
     "latitude": "lat latitude latitud breitengrad breite latitudine",
     "longitude": "lon lng long longitude longitud laengengrad langengrad lange longitudine",
-    "person": "gender sex geschlecht genre genero sesso age alter marital education occupation",
+    "person": """gender sex geschlecht genre genero sesso age alter marital education occupation job
+        profession title""",
     "currency": "currency ccy curr wahrung waehrung devise moneda moeda valuta cur",
 }
 

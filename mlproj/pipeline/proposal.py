@@ -9,6 +9,7 @@ __all__ = ['MOST_REJECTED', 'MOST_REMARKS', 'to_yaml', 'write_settings', 'csv_se
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #ad100401
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,11 +171,14 @@ def propose_settings(
 
 def propose(
     paths: list[Path], # files, or a folder of them
-    chosen: dict[str, str] | None = None, # as for `propose_settings`
+    ask: Callable[[Ranking], str] | None = None, # lets a person choose where columns are close; gives a name
     csv: dict[str, str | int] | None = None, # prepare.csv of params.yaml
 ) -> str: # YAML with comments
     "Propose settings for files of transactions, as text for params.yaml."
-    proposed = propose_settings(paths, chosen, csv)
+    proposed = propose_settings(paths, csv=csv)
+    close = {role: ranking for role, ranking in proposed.rankings.items() if ranking.rivals}
+    if ask and close:
+        proposed = propose_settings(paths, {role: ask(ranking) for role, ranking in close.items()}, csv)
     lines = write_settings(proposed.settings, proposed.notes)
     place = next(n for n, line in enumerate(lines) if line.startswith("  types:"))
     left_out = [
