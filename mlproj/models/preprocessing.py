@@ -21,7 +21,10 @@ def input_kind(
     "Tell numbers from text. Raises `UserError` for a column of neither."
     if pd.api.types.is_numeric_dtype(column):
         return "numeric"
-    if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty"):
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind in ("boolean", "decimal"): # objects, where values are missing
+        return "numeric"
+    if kind in ("string", "empty"):
         return "categorical"
     raise UserError(
         f"the feature {column.name} holds neither numbers nor text: leave it out of the model's inputs"
