@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.checks import UserError
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
 from .answers import after_the_fact, find_places, input_type, tells_the_answer
-from .conversions import Source, convert_column
+from .conversions import Source, given_column, to_label
 from .entities import determines, rank_cards, rank_entities
 from .profile import Marks, Profile, Survey
 from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels, read_words
@@ -273,9 +273,8 @@ _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the
 
 
 def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
-    label = convert_column(
-        "is_fraud", survey.raw[proposal.columns["is_fraud"]], source_of(proposal, ["is_fraud"]), ""
-    )
+    given = given_column(survey.raw, "is_fraud", source_of(proposal, ["is_fraud"]))
+    label = to_label(given, proposal.labels).value
     taken = {
         part
         for columns in proposal.columns.values()

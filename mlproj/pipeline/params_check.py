@@ -207,7 +207,7 @@ def read_labelled(
     place = _folder_of(files) if files else open_transactions(root, prepare["query"])
     with place as opened:
         folder = opened if files else opened[0]
-        rows = read_transactions(connect(), folder, source_of(prepare))
+        rows = read_transactions(connect(), folder, source_of(prepare), prepare["entities"])
     kept, rejected = split_rejected(rows, prepare["entities"])
     check_rejected(len(rows), rejected, prepare["max_rejected"])
     numbered, _ = number_transactions(kept)

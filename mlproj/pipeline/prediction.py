@@ -56,7 +56,8 @@ def read_new(
         raise UserError(f"there is no file {file}")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / file.name).symlink_to(file.absolute())
-        rows = read_transactions(connect(), Path(folder), unlabelled_source(prepare), labelled=False)
+        source = unlabelled_source(prepare)
+        rows = read_transactions(connect(), Path(folder), source, prepare["entities"], labelled=False)
     if not len(rows):
         raise UserError(f"{file.name} has no rows")
     rows = rows.append_column("is_fraud", pa.nulls(len(rows), "int64"))

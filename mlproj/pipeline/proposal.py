@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ..core.checks import UserError, read_yaml
 from ..core.engine import connect
+from ..data.common_types import unite
 from ..data.contract import split_rejected
 from ..data.conversions import to_contract
 from ..data.file_table import FileTable
@@ -122,9 +123,7 @@ def _read_as_proposed(
     "Read a file as `prepare` would. Raises `UserError` where it would reject every row."
     roles = {"transaction_id", "timestamp", "amount", "is_fraud", "label_time", *proposal.entities}
     names = [column for column in proposal.columns if column in roles]
-    rows = to_contract(raw, source_of(proposal, names), name).to_pyarrow()
-    for column in ("file", "row"): # the place of a row does not matter here
-        rows = rows.append_column(column, pa.nulls(len(rows), "int64"))
+    rows = unite({name: to_contract(raw, source_of(proposal, names), name)}, proposal.entities)
     accepted, rejected = split_rejected(rows, proposal.entities)
     if not len(accepted):
         reason = rejected["reason"].to_pandas().mode()[0]

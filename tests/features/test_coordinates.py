@@ -68,7 +68,9 @@ def prepare(rows: list[dict], folder) -> tuple: # transactions, rejected
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    kept, rejected = split_rejected(read_transactions(connect(), folder / "in", SOURCE), ["card", "merchant"])
+    entities = ["card", "merchant"]
+    rows = read_transactions(connect(), folder / "in", SOURCE, entities)
+    kept, rejected = split_rejected(rows, entities)
     numbered, _ = number_transactions(kept)
     return finish_transactions(numbered, 7), rejected
 

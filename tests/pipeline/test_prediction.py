@@ -39,7 +39,8 @@ def prepare(folder: Path, way: str) -> tuple[pa.Table, pa.Table | None]:
     "Make of files what the stage makes of them."
     section = settings(way)
     source = Source(section["columns"], section["types"])
-    kept, _ = split_rejected(read_transactions(connect(), folder, source), section["entities"])
+    rows = read_transactions(connect(), folder, source, section["entities"])
+    kept, _ = split_rejected(rows, section["entities"])
     numbered, ids = number_transactions(kept)
     return finish_transactions(numbered, 7), ids
 

@@ -669,18 +669,19 @@ def test_a_damaged_copy_of_an_output_in_the_cache(day):
 WELL = {"transaction_id": None, "timestamp": "2018-09-08 10:00:00", "customer_id": "1", "terminal_id": "1"}
 WELL |= {"amount": "100", "is_fraud": "0"}
 BROKEN = { # a row, and why it is set aside
-    "amount: missing or unreadable": [
-        {"amount": value} for value in ("NaN", "inf", "-inf", "1e30", "9" * 30, "12.5", "", "many")
-    ],
-    "amount: negative": [{"amount": "-1"}],
+    "amount: missing": [{"amount": value} for value in ("NaN", "")],
+    "amount: unreadable": [{"amount": value} for value in ("inf", "-inf", "many")],
+    "amount: beyond 64 bits": [{"amount": value} for value in ("1e30", "9" * 30)],
+    "amount: not a whole number": [{"amount": "12.5"}],
+    "amount: negative, set aside as a refund": [{"amount": "-1"}],
     "amount: too large": [{"amount": str(2**41)}],
-    "timestamp: missing or unreadable": [
-        {"timestamp": value} for value in ("", "yesterday", "2018-13-01", "1066-10-14", "2999-01-01")
-    ],
+    "timestamp: missing": [{"timestamp": ""}],
+    "timestamp: unreadable": [{"timestamp": value} for value in ("yesterday", "2018-13-01")],
+    "timestamp: before 1900 or after 2200": [{"timestamp": value} for value in ("1066-10-14", "2999-01-01")],
     "transaction_id: seen before": [{"transaction_id": "9000000"}],
-    "transaction_id: missing or unreadable": [{"transaction_id": ""}],
-    "customer_id: missing or unreadable": [{"customer_id": ""}],
-    "is_fraud: neither 0 nor 1": [{"is_fraud": value} for value in ("2", "yes", "0.5")],
+    "transaction_id: missing": [{"transaction_id": ""}],
+    "customer_id: missing": [{"customer_id": ""}],
+    **{f"is_fraud: neither 0 nor 1, but {value}": [{"is_fraud": value}] for value in ("2", "yes", "0.5")},
 }
 # Times in another zone, out of order and in the future, and the times that are read.
 SOUND = {

@@ -306,7 +306,7 @@ def prepare(
     evaluation_only=(),
 ) -> None:
     "Do the work of the stage prepare, and check that the accepted rows keep the contract."
-    rows = read_transactions(engine(), folder, source)
+    rows = read_transactions(engine(), folder, source, list(entities))
     valid, rejected = split_rejected(rows, list(entities) if isinstance(entities, tuple) else entities)
     assert len(valid) + len(rejected) == len(rows) and not any(
         reason is None for reason in rejected["reason"].to_pylist()
@@ -406,7 +406,7 @@ def attribute_tables(draw: st.DrawFn) -> tuple[object, bytes]:
 def read_attribute_table(case: tuple[object, bytes]) -> None:
     def read(folder: Path) -> None:
         (folder / "customers.csv").write_bytes(case[1])
-        rows = read_attributes(engine(), folder, "customer_id", case[0], pa.int64())
+        rows = read_attributes(engine(), folder, "customer_id", case[0], pa.int64(), Source({}))
         assert rows.column_names[:2] == ["customer_id", "known_from"] and rows["customer_id"].null_count == 0
 
     try:

@@ -256,7 +256,7 @@ def test_data_without_attributes_run_once(empty):
         ({"types": {}}, "rows break the contract"),
         ({"types": {"height": "number"}}, "prepare.types in params.yaml names height"),
         ({"decimals": {"amount": -1}}, "prepare.decimals in params.yaml has -1 for amount"),
-        ({"decimals": {}}, "most often: amount: missing or unreadable"),
+        ({"decimals": {}}, "most often: amount: not a whole number"),
         ({"timezone": "Mars"}, "names 'Mars', which is no time zone"),
         ({"labels": {}}, "most often: is_fraud: neither 0 nor 1"),
         ({"labels": {"yes": 3}}, "has 3 for yes: it is 1, 0 or null"),
