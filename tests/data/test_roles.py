@@ -1,0 +1,171 @@
+"Roles of a file's columns are found whatever the names, the language and the order of the columns."
+
+import random
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlproj.core.checks import UserError
+from mlproj.core.engine import connect
+from mlproj.data.profile import profile_columns, survey_table
+from mlproj.data.proposal import contract_name, propose_roles
+
+N = 600
+NAMES = { # by language: the names of a transaction's columns
+    "English": (
+        *("txn_id", "txn_time", "card_no", "merchant_id", "amount", "is_fraud"),
+        *("balance_after", "risk_score"),
+    ),
+    "abbreviated": ("TRX_REF", "TRX_DTTM", "PAN", "MERCH_ID", "TRX_AMT", "FRD_IND", "NEW_BAL", "MDL_SCORE"),
+    "German": (
+        *("Transaktionsnummer", "Zeitstempel", "Kartennummer", "Haendlernummer", "Betrag", "Betrug"),
+        *("Saldo", "Risikoscore"),
+    ),
+    "French": (
+        *("id_transaction", "horodatage", "numero_carte", "id_commercant", "montant", "fraude"),
+        *("solde", "score"),
+    ),
+    "Spanish": (
+        *("id_transaccion", "fecha_hora", "num_tarjeta", "id_comercio", "importe", "fraude"),
+        *("saldo", "puntuacion"),
+    ),
+}
+STYLES = {
+    "as it is": str,
+    "capitals": str.upper,
+    "joined": lambda name: name.replace("_", "").lower(),
+    "blanks": lambda name: name.replace("_", " ").title(),
+}
+
+
+def write_table(language: str, seed: int) -> tuple[pd.DataFrame, dict[str, str]]: # role → its column
+    "Draw transactions of cards at merchants, with columns that are easily taken for another."
+    draw = np.random.default_rng(seed)
+    style = random.Random(seed).choice(list(STYLES.values()))
+    number, time, card, merchant, amount, label, balance, score = map(style, NAMES[language])
+    fraud = draw.random(N) < 0.04
+    times = pd.Timestamp("2024-01-13 03:10") + pd.to_timedelta(np.sort(draw.integers(0, 60 * 86_400, N)), "s")
+    cards = draw.integers(0, 40, N)
+    table = pd.DataFrame({
+        number: [f"R{9_000_000 + n}" for n in range(N)],
+        time: times.strftime("%Y-%m-%d %H:%M:%S"),
+        card: [f"{4_000_000_000_000 + c * 7919}" for c in cards],
+        merchant: [f"M{m:04}" for m in draw.integers(0, 25, N)],
+        amount: [f"{value:.2f}" for value in draw.lognormal(3, 1, N) + 0.01],
+        label: np.where(fraud, "1", "0"),
+        balance: [f"{value:.2f}" for value in draw.uniform(0, 9_000, N)],
+        score: [f"{value:.4f}" for value in draw.random(N)],
+        "card_type": draw.choice(["gold", "basic"], N),
+        "date_of_birth": [f"19{50 + c}-03-0{1 + c % 9}" for c in cards],
+        "zip": [f"{10_000 + c * 31}" for c in cards],
+        "fraud_reason": np.where(fraud, "stolen", ""),
+    })
+    roles = {"label": label, "time": time, "amount": amount, "card": card, "merchant": merchant, "id": number}
+    shuffled = random.Random(seed).sample(list(table), len(table.columns))
+    return table[shuffled], roles
+
+
+def survey(table: pd.DataFrame):
+    return survey_table(connect().create_table(ibis.util.gen_name("t"), table, temp=True))
+
+
+@pytest.mark.parametrize("language", NAMES)
+@pytest.mark.parametrize("seed", range(2))
+def test_roles_are_found_in_every_language_and_order(language, seed):
+    table, roles = write_table(language, seed)
+    proposal = propose_roles(survey(table), "t")
+    found = {"label": "is_fraud", "time": "timestamp", "amount": "amount", "id": "transaction_id"}
+    for role, name in found.items():
+        assert proposal.columns.get(name) == roles[role], role
+    assert proposal.columns[proposal.card] == roles["card"]
+    assert roles["merchant"] in [proposal.columns[name] for name in proposal.entities]
+    inputs = {proposal.columns[name] for name in proposal.inputs}
+    assert not inputs & {*roles.values(), "date_of_birth", "fraud_reason"}
+    assert not {"balance", "score"} & inputs
+
+
+ROW = pd.DataFrame({
+    "when": pd.date_range("2024-01-01", periods=200, freq="97min").strftime("%Y-%m-%d %H:%M:%S"),
+    "user_id": [n * n % 31 for n in range(200)],
+    "paid": [f"{n * 7 % 90}.{10 + n % 90}" for n in range(200)],
+    "fraud": [int(n % 20 == 0) for n in range(200)],
+})
+TIMES = [ # the time in other columns: what is proposed for it, and its format
+    (lambda when: {"day": when.dt.strftime("%Y-%m-%d"), "time": when.dt.strftime("%H:%M:%S")},
+     ["day", "time"], None),
+    (lambda when: {"at": when.dt.strftime("%d.%m.%Y %H:%M")}, "at", "%d.%m.%Y %H:%M"),
+    (lambda when: {"at": when.dt.strftime("%m/%d/%Y %I:%M %p")}, "at", "%m/%d/%Y %I:%M %p"),
+    (lambda when: {"ts": when.astype("int64") // 10**6}, "ts", None),
+    (lambda when: {"tx_date": when.dt.strftime("%Y%m%d"), "tx_time": when.dt.strftime("%H%M%S")},
+     ["tx_date", "tx_time"], "%Y%m%d %H%M%S"),
+]
+
+
+@pytest.mark.parametrize(("write", "columns", "form"), TIMES)
+def test_times_are_read_in_the_form_that_they_have(write, columns, form):
+    when = pd.to_datetime(ROW.when).astype("datetime64[us]")
+    table = ROW.drop(columns="when").assign(**write(when))
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.columns["timestamp"] == columns
+    assert form is None or proposal.types["timestamp"] == form
+
+
+def test_a_number_of_a_customer_is_no_time():
+    table = ROW.assign(customer_number=range(1_700_000_000, 1_700_000_200)).drop(columns="when")
+    with pytest.raises(UserError, match="no column that looks like the time"):
+        propose_roles(survey(table), "t")
+
+
+@pytest.mark.parametrize(("words", "values"), [
+    (("legit", "fraud"), {"fraud": 1, "legit": 0}),
+    (("no", "yes"), {"no": 0, "yes": 1}),
+    (("genuine", "stolen"), {"genuine": 0, "stolen": 1}),
+])
+def test_a_word_for_genuine_is_never_a_fraud(words, values):
+    for turned in (False, True): # the frauds are many, or few
+        table = ROW.assign(fraud=[words[int((n % 4 == 0) != turned)] for n in range(200)])
+        assert propose_roles(survey(table), "t").labels == values
+
+
+def test_a_table_without_a_column_for_fraud_is_refused():
+    table = ROW.rename(columns={"fraud": "status"}).assign(gender=["f", "m"] * 100)
+    with pytest.raises(UserError, match="no column that looks like the label"):
+        propose_roles(survey(table), "t")
+
+
+def test_two_columns_that_are_close_are_named():
+    table = ROW.assign(account_id=[n * 7 % 37 for n in range(200)], fraud_label=ROW.fraud.iloc[::-1].tolist())
+    proposal = propose_roles(survey(table), "t")
+    assert "not sure: user_id could also be the card" in proposal.notes["account_id"]
+    assert "could also be the label" in proposal.notes["is_fraud"]
+
+
+def test_what_is_known_after_the_fact_is_no_input():
+    fraud = ROW.fraud
+    table = ROW.assign(
+        alert=np.where(fraud, "a", ""), kind=["x", "y"] * 100, hidden=fraud * 5.0 + np.arange(200) / 1e4
+    )
+    assert propose_roles(survey(table), "t").inputs == ["kind"]
+
+
+def test_names_of_the_project_are_never_taken():
+    names = ("is_weekend", "hour", "score", "fold", "row", "label_time", "Time", "amount")
+    assert {contract_name(name) for name in names} == {f"file_{name.lower()}" for name in names}
+
+
+def test_profiles_of_many_columns_are_few_queries(monkeypatch):
+    "The engine is asked for a few columns at a time: one query of all would need memory for all."
+    asked = []
+    raw = connect().create_table("wide", pd.DataFrame({f"c{n}": [str(n), "x"] for n in range(50)}), temp=True)
+    aggregate = type(raw).aggregate
+
+
+    def watched(*args, **kwargs):
+        asked.append(len(kwargs))
+        return aggregate(*args, **kwargs)
+
+    monkeypatch.setattr(type(raw), "aggregate", watched)
+    assert [profile.distinct for profile in profile_columns(raw)] == [2] * 50
+    assert 5 <= sum(n > 0 for n in asked) <= 10 and max(asked) < 100
