@@ -90,7 +90,7 @@ def messy_csv(draw: st.DrawFn) -> tuple[bytes, str, dict, list[dict]]: # content
     return (before + body).encode(encoding), name, dialect, truth
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
 @given(messy_csv())
 def test_a_csv_file_is_read_as_it_was_written(case):
     content, name, dialect, truth = case
@@ -176,7 +176,7 @@ def as_text(value: object) -> str | None:
     return json.dumps(value, separators=(",", ":"))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(st.lists(st.dictionaries(KEY, OBJECT, min_size=1, max_size=4), min_size=1, max_size=5), st.data())
 def test_json_objects_are_read_by_their_exact_names(objects, data):
     "A name that is an object in one line and a plain value in another stays one text: not asked here."
@@ -345,7 +345,7 @@ PRINTED = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp
 TEXT = st.text(PRINTED, min_size=1, max_size=10)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(
     st.lists(st.dictionaries(FIELD, WORD | TEXT, min_size=1), min_size=3, max_size=6),
     st.sampled_from(PREFIXES),
@@ -471,7 +471,7 @@ def check_damaged(case: tuple[str, bytes]) -> None:
     assert engine().raw_sql("SELECT 1").fetchall() == [(1,)] # no fault ended the engine
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(damaged_files())
 def test_a_damaged_file_is_read_or_refused_in_one_sentence(case):
     check_damaged(case)
