@@ -261,6 +261,8 @@ def _summarise(table: pd.DataFrame, file: str, model: str) -> str:
     sentence = f"{model} scored {len(table) - missing:,} of {len(table):,} rows of {file}"
     if "alert" in table:
         sentence += f": {int(table.alert.fillna(False).sum()):,} reach the threshold"
+    if missing < len(table) and "reason_1" not in table:
+        sentence += "; there are no reasons, for its estimator does not divide a score among its inputs"
     return sentence + (f"; {missing:,} have no score, and not_scored says why" if missing else "")
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #3bd386c2
