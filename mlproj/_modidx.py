@@ -226,6 +226,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'mlproj/data/conversions.py'),
                                          'mlproj.data.conversions._kind_in_file': ( 'api/20_data/conversions.html#_kind_in_file',
                                                                                     'mlproj/data/conversions.py'),
+                                         'mlproj.data.conversions._label_word': ( 'api/20_data/conversions.html#_label_word',
+                                                                                  'mlproj/data/conversions.py'),
                                          'mlproj.data.conversions._mark_unreadable': ( 'api/20_data/conversions.html#_mark_unreadable',
                                                                                        'mlproj/data/conversions.py'),
                                          'mlproj.data.conversions._read': ( 'api/20_data/conversions.html#_read',

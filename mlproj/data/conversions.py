@@ -7,6 +7,7 @@ __all__ = ['TYPES', 'LABELS', 'DECIMAL_MARKS', 'THOUSANDS_MARKS', 'NEGATIVE_AMOU
            'to_label', 'to_text', 'to_contract']
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #e64dcc67
+import re
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
@@ -238,6 +239,10 @@ def _together(raw: ibis.Table, parts: list[str]) -> ibis.Column:
 NAMED_WORDS = 5 # unknown labels that reasons name
 
 
+def _label_word(word: str | int) -> str: # as `to_label` compares it: 1.0 is 1
+    return re.sub(r"\.0+$", "", str(word).strip(BLANKS).lower())
+
+
 def to_label(
     column: ibis.Column, # from `given_column`
     labels: dict[str | int, int | None], # empty: LABELS
@@ -245,7 +250,7 @@ def to_label(
 ) -> Reading: # of int64: 0, 1, missing while unknown
     "Read labels."
     text = column.cast("string").lower().re_replace(r"\.0+$", "")
-    words = {str(word).strip(BLANKS).lower(): label for word, label in (labels or LABELS).items()}
+    words = {_label_word(word): label for word, label in (labels or LABELS).items()}
     value = ibis.cases(*((text == word, ibis.literal(label, "int64")) for word, label in words.items()))
     said = column.cast("string").left(20)
     reason = ibis.cases((said.isin(unknown), "neither 0 nor 1, but " + said), else_="neither 0 nor 1")
