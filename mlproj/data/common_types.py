@@ -82,7 +82,7 @@ def common_types(
         types[name] = common_type([_kind(column, name in ids, numbers) for column in given])
     return types
 
-# %% ../../nbs/api/20_data/17_common_types.ipynb #1640be7c
+# %% ../../nbs/api/20_data/17_common_types.ipynb #f92bbd51
 def _to_type(column: ibis.Column, kind: dt.DataType) -> Reading:
     own = column.type()
     if own == kind:
@@ -92,7 +92,7 @@ def _to_type(column: ibis.Column, kind: dt.DataType) -> Reading:
     if own.is_decimal() and kind.is_integer():
         column = column.cast("string").re_replace(r"\.0+$", "")
     value = column.try_cast(kind)
-    if kind.is_floating() and own.is_integer():
+    if kind.is_floating() and (own.is_integer() or own.is_decimal()):
         value = ibis.cases((column.abs() <= 2**53, value), else_=None)
     return Reading(value, ibis.literal(f"too large for {kind}"))
 
