@@ -151,7 +151,7 @@ def test_a_file_is_scored_as_the_pipeline_scored_it(finished, tmp_path):
     table = pd.read_parquet(tmp_path / "scores.parquet")
     assert table.row.tolist() == list(range(1, 51))
     assert table.transaction_id.tolist() == rows.transaction_id.tolist() # the file's order
-    assert table.not_scored[3] == "amount: missing or unreadable" and table.index[table.score.isna()] == [3]
+    assert table.not_scored[3] == "amount: unreadable" and table.index[table.score.isna()] == [3]
     scored = pd.read_parquet(finished.root / "predictions/champion.parquet").set_index("transaction_id").score
     sound = table[table.not_scored.isna()]
     assert sound.score.tolist() == scored.loc[sound.transaction_id].tolist()
