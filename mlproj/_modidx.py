@@ -2344,6 +2344,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'mlproj/pipeline/reproduction.py'),
                                               'mlproj.pipeline.reproduction.describe_end': ( 'api/70_pipeline/reproduction.html#describe_end',
                                                                                              'mlproj/pipeline/reproduction.py'),
+                                              'mlproj.pipeline.reproduction.drop_half_list': ( 'api/70_pipeline/reproduction.html#drop_half_list',
+                                                                                               'mlproj/pipeline/reproduction.py'),
                                               'mlproj.pipeline.reproduction.end_groups': ( 'api/70_pipeline/reproduction.html#end_groups',
                                                                                            'mlproj/pipeline/reproduction.py'),
                                               'mlproj.pipeline.reproduction.failure_words': ( 'api/70_pipeline/reproduction.html#failure_words',

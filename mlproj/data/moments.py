@@ -58,7 +58,7 @@ def _share(values: pd.Series, pattern: str) -> float: # of the texts that a patt
 
 
 def _to_seconds(times: pd.Series) -> pd.Series: # since 1970
-    return (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    return (times - pd.Timestamp("1970-01-01", tz="UTC").as_unit("s")).dt.total_seconds()
 
 
 def _read_iso(values: pd.Series) -> Reading | None: # one text a row

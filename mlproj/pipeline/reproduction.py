@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['followers', 'plan_stages', 'StageRun', 'begin_stage', 'describe_end', 'failure_words', 'interruptible', 'end_groups',
-           'run_stages', 'reproduce', 'usual_jobs']
+           'run_stages', 'drop_half_list', 'reproduce', 'usual_jobs']
 
 # %% ../../nbs/api/70_pipeline/57_reproduction.ipynb #3204d909
+import json
 import os
 import re
 import signal
@@ -199,6 +200,18 @@ def _wait_for_one(running: list[StageRun]) -> StageRun:
                 return run
         time.sleep(0.05)
 
+# %% ../../nbs/api/70_pipeline/57_reproduction.ipynb #44f701ea
+def drop_half_list(
+    root: Path, # the project's root
+) -> None:
+    "Remove DVC's list of the files in use where a full disk has left half of it."
+    path = root / ".dvc" / "tmp" / "rwlock"
+    if path.exists():
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            path.unlink()
+
 # %% ../../nbs/api/70_pipeline/57_reproduction.ipynb #8bca8e80
 def reproduce(
     root: Path, # the project's root
@@ -208,6 +221,7 @@ def reproduce(
 
     Raises `UserError` where DVC cannot read the project. No stage outlives it, however it ends.
     """
+    drop_half_list(root)
     plan = plan_stages(root)
     if not plan:
         print("Unchanged: no stage of dvc.yaml has anything to do")

@@ -137,7 +137,7 @@ def test_distances_and_speeds_are_those_of_the_places_in_degrees(tmp_path, drawn
     [
         ({"lat": 90.5}, "lat: beyond 90 degrees"),
         ({"home_long": -181}, "home_long: beyond 180 degrees"),
-        ({"lat": "inf"}, "lat: beyond 90 degrees"),
+        ({"lat": "inf"}, "lat: unreadable"),
         ({"lat": "north"}, "lat: unreadable"),
     ],
 )
