@@ -2,10 +2,8 @@
 
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_url': '', 'lib_path': 'mlproj'},
   'syms': { 'mlproj.cli': { 'mlproj.cli._ask': ('api/cli.html#_ask', 'mlproj/cli.py'),
-                            'mlproj.cli._stopped': ('api/cli.html#_stopped', 'mlproj/cli.py'),
                             'mlproj.cli._verify_against': ('api/cli.html#_verify_against', 'mlproj/cli.py'),
                             'mlproj.cli._verify_clone': ('api/cli.html#_verify_clone', 'mlproj/cli.py'),
-                            'mlproj.cli._way_back': ('api/cli.html#_way_back', 'mlproj/cli.py'),
                             'mlproj.cli.add': ('api/cli.html#add', 'mlproj/cli.py'),
                             'mlproj.cli.bring': ('api/cli.html#bring', 'mlproj/cli.py'),
                             'mlproj.cli.changes': ('api/cli.html#changes', 'mlproj/cli.py'),

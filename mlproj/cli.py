@@ -8,7 +8,6 @@ __all__ = ['app', 'data', 'params', 'main', 'run', 'repro', 'environment', 'depe
 
 # %% ../nbs/api/90_cli.ipynb #dcf9c2ac
 import os
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ import typer
 
 from .core.checks import UserError, check_name
 from .core.settings import project_root
-from .pipeline.mistakes import CommandGroup, shortage_sentence, show_lines
+from .pipeline.mistakes import CommandGroup, say_stopped, shortage_sentence, show_lines, way_back
 
 # %% ../nbs/api/90_cli.ipynb #6dc3350c
 app = typer.Typer(
@@ -52,25 +51,9 @@ def run(
     try:
         run_stage(root, stage, model)
     except StageFailed as error:
-        raise _stopped(stage, error, f"{_way_back(root)}.", root) from None
+        raise say_stopped(stage, error, f"{way_back(root)}.", root) from None
     except (OSError, MemoryError) as error: # outside of the notebook
-        raise UserError(f"{stage} stopped: {shortage_sentence(error)}. {_way_back(root)}") from None
-
-
-def _way_back(root: Path) -> str:
-    "Say how the last good outputs come back. `dvc checkout` alone would leave data that were added."
-    diff = subprocess.run(["git", "diff", "--quiet", "--", "data.dvc"], cwd=root, capture_output=True)
-    if diff.returncode == 1:
-        commands = "git checkout data.dvc dvc.lock metrics plots && dvc checkout"
-        return f"The data and outputs of the last commit come back with `{commands}`"
-    return "The last good outputs come back with `dvc checkout`"
-
-
-def _stopped(name: str, error: Exception, consolation: str, root: Path) -> typer.Exit:
-    print(f"mlproj: {name} stopped: {error}", file=sys.stderr)
-    print(f"{consolation} The notebook, as far as it came:", file=sys.stderr)
-    print(error.report.relative_to(root), file=sys.stderr)
-    return typer.Exit(1)
+        raise UserError(f"{stage} stopped: {shortage_sentence(error)}. {way_back(root)}") from None
 
 # %% ../nbs/api/90_cli.ipynb #0ad3a9ac
 @app.command()
@@ -147,7 +130,7 @@ def explore(
         try:
             run_exploration(root, source)
         except StageFailed as error:
-            raise _stopped(source.stem, error, "It is in its place as it was.", root) from None
+            raise say_stopped(source.stem, error, "It is in its place as it was.", root) from None
 
 # %% ../nbs/api/90_cli.ipynb #69e4c119
 @data.callback()

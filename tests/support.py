@@ -7,14 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import chdir
+from functools import cache
 from pathlib import Path
 
+import ibis
 import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from mlproj.cli import app
+from mlproj.core.engine import connect
 from mlproj.core.files import read_json, write_json
 from mlproj.data.ingest import create_world
 from mlproj.data.simulator import World
@@ -201,3 +204,15 @@ class Visit:
     def open(self, path: str):
         self.page.goto(f"{self.address}/{path}", wait_until="load")
         return self.page
+
+
+@cache
+def engine() -> ibis.BaseBackend:
+    "The one engine of a test process, for tests that read many files."
+    return connect()
+
+
+def forget_tables() -> None:
+    "Drop the tables that files were read into."
+    for (name,) in engine().raw_sql("SELECT table_name FROM duckdb_tables()").fetchall():
+        engine().raw_sql(f'DROP TABLE "{name}"')

@@ -20,18 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlproj.core.checks import UserError
-from mlproj.core.engine import connect
 from mlproj.data.contract import read_transactions
 from mlproj.data.conversions import Source
 from mlproj.data.readers import KINDS, read_file, read_together, read_with_remarks
 from mlproj.data.text_files import Dialect
+from support import engine
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-
-
-@cache
-def engine():
-    return connect()
 
 
 def rows_of(table) -> list[dict]:

@@ -29,7 +29,6 @@ from ruamel.yaml import YAML
 
 from mlproj.core.checks import LARGEST, UserError, read_yaml
 from mlproj.core.columns import REQUIRED
-from mlproj.core.engine import connect
 from mlproj.core.files import read_json, write_json
 from mlproj.core.settings import load_settings
 from mlproj.data.attributes import read_attributes
@@ -57,7 +56,7 @@ from mlproj.pipeline.environment import read_environment
 from mlproj.pipeline.equality import compare_files
 from mlproj.pipeline.parameters import read_parameters
 from mlproj.pipeline.proposal import propose
-from support import ROOT
+from support import ROOT, engine, forget_tables
 
 PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
 COLUMNS = ["transaction_id", "timestamp", "customer_id", "amount", "is_fraud"]
@@ -122,16 +121,6 @@ def flipped(draw: st.DrawFn, content: bytes) -> bytes:
         elif content:
             content[min(at, len(content) - 1)] ^= 1 << draw(st.integers(0, 7))
     return bytes(content)
-
-
-@cache
-def engine():
-    return connect()
-
-
-def forget_tables() -> None:
-    for (name,) in engine().raw_sql("SELECT table_name FROM duckdb_tables()").fetchall():
-        engine().raw_sql(f'DROP TABLE "{name}"')
 
 
 def in_folder(read: Callable[[Path], None]) -> None:

@@ -7,7 +7,6 @@ rejected, no broken row is kept, and the only exception is one sentence for the 
 
 import tempfile
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +19,9 @@ from messy_files import Folder, folders
 from messy_tables import BROKEN, OPEN, RIGHT, Cell, table_forms, table_rows
 from mlproj.core.checks import UserError
 from mlproj.core.columns import TIMES
-from mlproj.core.engine import connect
 from mlproj.data.contract import read_transactions, split_rejected
 from mlproj.data.conversions import Source
+from support import engine, forget_tables
 
 KINDS = ("csv", "csv", "csv", "json", "json", "parquet", "parquet", "log", "xlsx")
 
@@ -42,16 +41,6 @@ def cases(draw: st.DrawFn) -> Case:
     tables = [draw(table_rows(forms, seen)) for _ in range(draw(st.sampled_from([1, 1, 2, 3])))]
     folder = draw(folders(forms, tables, KINDS))
     return Case(settings | {"csv": folder.csv}, folder)
-
-
-@cache
-def engine():
-    return connect()
-
-
-def forget_tables() -> None:
-    for (name,) in engine().raw_sql("SELECT table_name FROM duckdb_tables()").fetchall():
-        engine().raw_sql(f'DROP TABLE "{name}"')
 
 
 def read(case: Case) -> tuple[pa.Table, pa.Table]: # kept and rejected
