@@ -9,6 +9,7 @@ __all__ = ['connect', 'connect_backend', 'connect_spark', 'materialise', 'micros
 import duckdb
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import pyarrow as pa
 
 from .checks import UserError
@@ -111,9 +112,10 @@ def microseconds(
 def subquery(
     rows: ibis.Table, # an expression over the engine's tables
 ) -> ibis.Table: # the same rows
-    "Keep a query apart from what is built on it. For DuckDB."
-    engine = rows.get_backend()
-    return engine.sql(engine.compile(rows), schema=rows.schema())
+    "Keep a query apart from what is built on it, as a view that ends with the engine. For DuckDB."
+    engine, name = rows.get_backend(), ibis.util.gen_name("part")
+    engine.raw_sql(f'CREATE TEMP VIEW "{name}" AS {engine.compile(rows)}')
+    return ops.DatabaseTable(name, rows.schema(), engine).to_expr() # known: the engine is not asked for it
 
 # %% ../../nbs/api/10_core/50_engine.ipynb #c7118bf8
 def query_batches(
