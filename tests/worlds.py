@@ -1,7 +1,6 @@
 """Worlds of other shapes than the simulated one. What is true in each is known, and said in its docstring."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +23,18 @@ class OtherWorld:
     roles: dict[str, str | list[str]]  # the contract's names and entities → the file's columns
     timezone: str  # of the file's times
     entities: list[str]  # columns of the file, by which windows make sense
-    writer: Callable[[pd.DataFrame, Path], Path]
+    file: str  # its name
+    dialect: dict[str, str]  # of the file, as pandas names it
 
     def write(self, folder: Path) -> Path:  # the file
         "Write the rows into one file of a folder."
-        return self.writer(self.rows, folder)
+        path = folder / self.file
+        self.save(path)
+        return path
+
+    def save(self, path: Path) -> None:
+        "Write the rows into this file."
+        self.rows.to_csv(path, index=False, lineterminator="\n", **self.dialect)
 
 
 # --- cards, shops and kinds of shop, with places, over two years ---
@@ -82,7 +88,7 @@ def shop_world(n_rows: int = 60_000, n_days: int = 730, seed: int = 0) -> OtherW
         "card": "CardNumber",
     }
     return OtherWorld(
-        "shop", rows, truth, roles, "Europe/Stockholm", ["CardNumber", "Shop"], _writer("purchases.csv")
+        "shop", rows, truth, roles, "Europe/Stockholm", ["CardNumber", "Shop"], "purchases.csv", {}
     )
 
 
@@ -219,7 +225,7 @@ def anonymous_world(n_rows: int = 60_000, share: float = 0.006, seed: int = 0) -
     truth = pd.DataFrame({"timestamp": timestamp, "amount": amount, "is_fraud": fraud, "odds": odds})
     truth["cause"] = np.where(fraud == 1, "odds", "")
     roles = {"timestamp": "Time", "amount": "Amount", "is_fraud": "Class"}
-    return OtherWorld("anonymous", rows, truth, roles, "UTC", [], _writer("rows.csv"))
+    return OtherWorld("anonymous", rows, truth, roles, "UTC", [], "rows.csv", {})
 
 
 # --- few frauds, one entity, German names and numbers ---
@@ -263,21 +269,12 @@ def awkward_world(n_rows: int = 2_500, n_days: int = 100, seed: int = 0) -> Othe
         "is_fraud": "Betrug",
         "card": "Konto",
     }
-    writer = _writer("buchungen.csv", sep=";", encoding="utf-8-sig")
-    return OtherWorld("awkward", rows, truth, roles, "Europe/Berlin", ["Konto"], writer)
+    dialect = {"sep": ";", "encoding": "utf-8-sig"}
+    return OtherWorld("awkward", rows, truth, roles, "Europe/Berlin", ["Konto"], "buchungen.csv", dialect)
 
 
 def _german(cents: int) -> str:  # 123456 → 1.234,56
     return f"{cents / 100:,.2f}".translate(str.maketrans(",.", ".,"))
-
-
-def _writer(name: str, **options: str) -> Callable[[pd.DataFrame, Path], Path]:
-    def write(rows: pd.DataFrame, folder: Path) -> Path:
-        path = folder / name
-        rows.to_csv(path, index=False, lineterminator="\n", **options)
-        return path
-
-    return write
 
 
 WORLDS = {"shop": shop_world, "anonymous": anonymous_world, "awkward": awkward_world}
@@ -286,5 +283,5 @@ WORLDS = {"shop": shop_world, "anonymous": anonymous_world, "awkward": awkward_w
 if __name__ == "__main__":  # python tests/worlds.py shop ../purchases.csv
     name, file = sys.argv[1], Path(sys.argv[2])
     world = WORLDS[name]()
-    world.writer(world.rows, file)
+    world.save(file)
     print(f"{file} has {len(world.rows):,} rows, drawn by chance")
