@@ -1,11 +1,15 @@
 """The worlds of other shapes hold what their docstrings say."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 from xgboost import XGBClassifier
 
+import worlds
 from worlds import WORLDS, anonymous_world, awkward_world, shop_world
 
 
@@ -50,3 +54,9 @@ def test_german_amounts_and_clocks_are_as_germans_write_them():
     moments = pd.to_datetime(world.rows.Buchungstag + " " + world.rows.Uhrzeit, format="%d.%m.%Y %H:%M:%S")
     assert (moments.dt.tz_localize("Europe/Berlin").to_numpy() == world.truth.timestamp.to_numpy()).all()
     assert 10 < world.truth.is_fraud.sum() < 40
+
+
+def test_the_command_of_the_guide_writes_the_file_that_it_names(tmp_path):
+    file = tmp_path / "bookings.csv"
+    subprocess.run([sys.executable, worlds.__file__, "awkward", file], check=True)
+    assert file.read_bytes() == awkward_world().write(tmp_path).read_bytes()
