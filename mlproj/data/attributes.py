@@ -39,7 +39,8 @@ def read_attributes(
     rows = to_contract(read_file(engine, path, read_dialect(source.csv)), source, path.name)
     rows = rows.mutate(to_text(rows[entity]).value.name(entity)).to_pyarrow()
     _check_rows(rows, entity, path.name)
-    rows = _with_kind(rows, entity, kind, path.name)
+    if prepare.types.get(entity) != "text": # otherwise both sides keep their characters
+        rows = _with_kind(rows, entity, kind, path.name)
     rows = _put_in_order(rows.drop_columns("unreadable"), entity)
     _check_repeats(rows, entity, path.name)
     return _to_places(rows, path.name)
@@ -79,9 +80,11 @@ def _attribute_source(entity: str, table: dict, prepare: Source) -> Source:
         raise UserError(f"{where} must name a column for {entity} and one for each attribute under columns")
     if "known_from" in table:
         columns["known_from"] = table["known_from"]
-    places = {name: "number" for name in PLACE if name in columns}
+    types = {name: "number" for name in PLACE if name in columns}
+    if prepare.types.get(entity) == "text":
+        types[entity] = "text"
     other = {"decimals": {}, "labels": {}, "coordinates": {}, "negative_amounts": "set_aside"}
-    return replace(prepare, columns=columns, types=places | table.get("types", {}), **other)
+    return replace(prepare, columns=columns, types=types | table.get("types", {}), **other)
 
 # %% ../../nbs/api/20_data/30_attributes.ipynb #c6a9277d
 def _check_rows(rows: pa.Table, entity: str, file: str) -> None:

@@ -127,10 +127,8 @@ def without_points(
     "Write ids that are whole numbers without a point."
     if not pa.types.is_string(column.type):
         return column
-    dotted = pc.match_substring_regex(column, r"^-?\d+\.0$")
-    if not pc.any(dotted).as_py() or not pc.all(pc.match_substring_regex(column, r"^-?\d+(\.0)?$")).as_py():
-        return column
-    return pc.replace_substring_regex(column, r"\.0$", "")
+    whole = pc.match_substring_regex(column, r"^(-?[1-9]\d*|0)(\.0)?$")
+    return pc.replace_substring_regex(column, r"\.0$", "") if pc.all(whole).as_py() else column
 
 
 def _without_points(rows: pa.Table, names: list[str]) -> pa.Table:

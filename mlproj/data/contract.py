@@ -47,7 +47,8 @@ def read_transactions(
         name: to_contract(read_file(engine, path, dialect, folder), source, name)
         for name, path in paths.items()
     }
-    return add_places(unite(files, ["transaction_id", *entities]), source.coordinates)
+    ids = [name for name in ("transaction_id", *entities) if source.types.get(name) != "text"]
+    return add_places(unite(files, ids), source.coordinates)
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #d8cdcbb8
 def _check_timezone(name: str) -> None:
