@@ -886,6 +886,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.draw_savings': ( 'api/50_evaluation/judgement.html#draw_savings',
                                                                                            'mlproj/evaluation/judgement.py'),
+                                             'mlproj.evaluation.judgement.fold_capacities': ( 'api/50_evaluation/judgement.html#fold_capacities',
+                                                                                              'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.grid_differences': ( 'api/50_evaluation/judgement.html#grid_differences',
                                                                                                'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.grid_values': ( 'api/50_evaluation/judgement.html#grid_values',

@@ -213,6 +213,9 @@ def engine() -> ibis.BaseBackend:
 
 
 def forget_tables() -> None:
-    "Drop the tables that files were read into."
+    "Drop the tables that files were read into, and the views on them."
+    views = "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+    for (name,) in engine().raw_sql(views).fetchall():
+        engine().raw_sql(f'DROP VIEW "{name}"')
     for (name,) in engine().raw_sql("SELECT table_name FROM duckdb_tables()").fetchall():
         engine().raw_sql(f'DROP TABLE "{name}"')

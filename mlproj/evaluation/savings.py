@@ -97,13 +97,13 @@ def candidate_thresholds(
 def threshold_table(
     folds: list[CardDays], # of validation
     scores: list[np.ndarray], # of each fold
-    capacity: int, # cards that can be looked at each day
+    capacities: list[int], # of each fold: cards that can be looked at each day
 ) -> pd.DataFrame: # threshold; sums over the folds: amount (of the stopped frauds), alerts, false_alerts
     "Count what each threshold would stop and ask for."
     rows, n_days = [], sum(card_days.n_days for card_days in folds)
-    for threshold in candidate_thresholds(scores, n_days, 20 * capacity):
+    for threshold in candidate_thresholds(scores, n_days, 20 * max(capacities)):
         totals = {"threshold": threshold, "amount": 0.0, "alerts": 0, "false_alerts": 0}
-        for card_days, score in zip(folds, scores, strict=True):
+        for card_days, score, capacity in zip(folds, scores, capacities, strict=True):
             alerts = judged_alerts(card_days, score, threshold, capacity)
             totals["amount"] += card_days.amount[stopped_frauds(card_days, alerts)].sum()
             totals["alerts"] += len(alerts)

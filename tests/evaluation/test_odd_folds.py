@@ -53,9 +53,10 @@ MODELS = ["one", "two"]
 
 @st.composite
 def odd_folds(draw) -> tuple[list[Fold], pd.DataFrame]: # folds, and tested rows with two models' scores
-    "Draw folds of one to thirty rows, often of one kind of label, one card, one score, or few days."
+    "Draw folds of one to thirty rows, often of one kind of label, one card, one score, or few days or hours."
+    step, length = draw(st.sampled_from([(7, 3), (0.25, 0.25)]))
     folds = [
-        Fold(pd.Timestamp(START, tz="UTC") + pd.Timedelta(days=7 * n), 3, 1, 3)
+        Fold(pd.Timestamp(START, tz="UTC") + pd.Timedelta(days=step * n), 3, 1, length)
         for n in range(draw(st.integers(1, 3)))
     ]
     parts = []
@@ -66,7 +67,7 @@ def odd_folds(draw) -> tuple[list[Fold], pd.DataFrame]: # folds, and tested rows
         column = st.lists(st.sampled_from(scores), min_size=n, max_size=n)
         hours = draw(st.lists(st.integers(0, 71), min_size=n, max_size=n))
         part = pd.DataFrame({
-            "timestamp": fold.test_start + pd.to_timedelta(hours, "h"),
+            "timestamp": fold.test_start + pd.to_timedelta(hours, "h") * (length / 3),
             "card": draw(st.lists(st.integers(0, draw(st.sampled_from([0, 3, 20]))), min_size=n, max_size=n)),
             "is_fraud": draw(st.lists(st.sampled_from(kinds), min_size=n, max_size=n)),
             "amount": draw(st.lists(st.sampled_from([0.0, 1.0, 250.0]), min_size=n, max_size=n)),
@@ -144,6 +145,8 @@ def test_figures_of_a_judgement(tmp_path_factory, case):
         thresholds = {model: choose_threshold(table, COSTS) for model, table in tables.items()}
         with_oracle, limits = add_oracle(known, scores, thresholds, COSTS)
         values, alerted, saved = decide(known, with_oracle, limits, COSTS)
+        by_day = known.fold.groupby(known.day).nunique().clip(lower=COSTS.capacity) # each fold has one
+        assert alerted.groupby(known.day).sum().le(by_day, axis="index").all(axis=None)
         draws = trusted_draws(draw_savings(known, values, ["card"], 8) / n_days, int(known.is_fraud.sum()))
         summary = decision_summary(known, alerted, saved, limits, draws, n_days)
         differences = paired_differences(draws, "one")
