@@ -163,11 +163,11 @@ def single_feature_alarm(
     rows: pd.DataFrame, # transactions of all folds, with their features
     folds: list[Fold], # of test
     predictions: pd.DataFrame, # transaction_id, fold and score of the audited model
-    inputs: list[str], # features that the model takes
+    names: list[str], # features that may know the answer, such as those of `features_of_columns`
     limit: float, # share of the model's mean average precision
 ) -> Alarm:
     "Goes off when one feature alone reaches more than a share of the model's mean average precision."
-    names, alone = [feature for feature in inputs if feature != "amount"], {}
+    alone = {}
     for fold in folds:
         scored = predictions.loc[predictions.fold == fold.name, ["transaction_id", "score"]]
         tested = rows.merge(scored, on="transaction_id").dropna(subset="is_fraud")
@@ -177,14 +177,14 @@ def single_feature_alarm(
                 feature: feature_precision(trained, tested, feature) for feature in ["score", *names]
             }
     if not alone or not names:
-        why = "no fold of test has labels of both kinds, or there is no feature beside the amount"
+        why = "no fold of test has labels of both kinds, or no input is made of labels or of further columns"
         return not_applicable("one feature alone", why)
     mean = pd.DataFrame(alone).mean(axis="columns")
     best = mean.drop("score").idxmax()
     about = (
         f"{best} alone has {mean[best]:.3f} of average precision, the model {mean.score:.3f}, as a ratio; "
-        "look at how it is made: if it is known when the transaction is made, audit.limits.one_feature in "
-        "params.yaml may be higher"
+        "find out when it is filled in: if later than the transaction, it is a leak, and must leave the "
+        "inputs; if not, raise audit.limits.one_feature in params.yaml above this ratio"
     )
     goes_off = bool(mean[best] > limit * mean.score)
     return Alarm("one feature alone", mean[best] / mean.score, limit, goes_off, about)

@@ -235,11 +235,8 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
 def _notes(known: Known) -> dict[str, str]: # by key with dots
     proposal, plan = known.proposal, known.plan
     notes = {f"prepare.columns.{name}": note for name, note in proposal.notes.items()}
-    measured = "label_time" in proposal.columns
     notes["label_delay_days"] = (
-        "measured: nine of ten frauds are known by then"
-        if measured
-        else "how long is it until a fraud is reported?"
+        f"measured: {plan.why_delay}" if plan.why_delay else "how long is it until a fraud is reported?"
     )
     notes["card"] = "no column names who pays" if proposal.card is None else ""
     notes["top_k"] = "cards looked at each day"

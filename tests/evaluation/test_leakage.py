@@ -30,7 +30,12 @@ from mlproj.evaluation.leakage import (
 )
 from mlproj.evaluation.splits import prequential_folds, train_rows
 from mlproj.features.definition import parse_definition
-from mlproj.features.recompute import label_features, make_features, replace_features
+from mlproj.features.recompute import (
+    features_of_columns,
+    label_features,
+    make_features,
+    replace_features,
+)
 from mlproj.pipeline.parameters import read_parameters
 from support import MODELS, ROOT, SMALL, message
 
@@ -52,6 +57,7 @@ class Pipeline:
         self.fold = self.folds[-1]
         self.recipe = small_recipe(read_parameters(ROOT)["models"]["xgboost"])
         self.inputs = self.definition.feature_names()
+        self.told = features_of_columns(self.definition)
         self.made = make_features(self.transactions, self.definition, {})
         self.rows = self.transactions.rename(columns={"amount": "amount_cents"}).merge(
             self.made, on="transaction_id"
@@ -95,7 +101,7 @@ class Pipeline:
             for mark, *of_fold in zip(chosen, tested, self.folds, strict=True)
         ]
 
-    def with_the_answer(self) -> tuple[pd.DataFrame, list[str]]: # rows, and the names of inputs
+    def with_the_answer(self) -> tuple[pd.DataFrame, list[str]]:  # rows, and the names of inputs
         "A leak: the label, with some noise, under another name."
         noise = np.random.default_rng(0).normal(scale=0.3, size=len(self.rows))
         return self.rows.assign(dispute=noise - self.rows.is_fraud), [*self.inputs, "dispute"]
@@ -113,7 +119,7 @@ def test_all_alarms_are_silent_on_what_is_honest(honest):
     alarms = [
         honest.shuffled(honest.rows, honest.features),
         honest.delayed(honest.transactions, honest.rows),
-        single_feature_alarm(honest.rows, honest.folds, honest.predictions, honest.inputs, limit=0.8),
+        single_feature_alarm(honest.rows, honest.folds, honest.predictions, honest.told, limit=0.8),
         *training_row_alarms(honest.training),
         honest.travelled(honest.made, partial(make_features, definition=honest.definition, attributes={})),
     ]
@@ -131,8 +137,35 @@ def test_a_rate_without_a_lag_holds_its_own_label(honest):
 
 def test_the_answer_under_another_name(honest):
     planted, inputs = honest.with_the_answer()
-    alarm = single_feature_alarm(planted, honest.folds, honest.predict(planted, inputs), inputs, limit=0.8)
+    told = [*honest.told, "dispute"]
+    alarm = single_feature_alarm(planted, honest.folds, honest.predict(planted, inputs), told, limit=0.8)
     assert alarm.goes_off and alarm.about.startswith("dispute alone")
+    assert "raise audit.limits.one_feature in params.yaml" in alarm.about
+
+
+def test_what_belongs_to_the_transaction_itself_may_decide_alone():
+    "An amount, a time or a distance can be honest and strong; a column of the file may know the answer."
+    every = [{"aggregate": "count"}, {"aggregate": "max", "column": "amount"}]
+    columns = [{"aggregate": "mean", "column": "points"}, {"aggregate": "rate", "column": "is_fraud"}]
+    windows = [
+        {"entity": "card", "lengths": ["1d"], "lag": "7d", "aggregates": every + columns},
+        {"entity": "card", "lengths": ["7d"], "lag": "0d", "aggregates": every},
+    ]
+    attributes = [{"entity": "shop", "columns": ["age"]}]
+    speeds = [{"entity": "card", "place": "shop", "within": "1d"}]
+    definition = parse_definition(
+        {"amount": 100, "points": 1},
+        "UTC",
+        ["is_night"],
+        windows,
+        attributes,
+        [["home", "shop"]],
+        speeds,
+        ["kind"],
+        0.0,
+    )
+    expected = ["card_points_mean_1d_lag7d", "card_is_fraud_rate_1d_lag7d", "shop_age", "kind"]
+    assert features_of_columns(definition) == expected
 
 
 @pytest.mark.parametrize("metric", [METRIC, "card_precision_10"])
@@ -206,7 +239,7 @@ def test_what_cannot_be_measured_is_said(honest):
     nothing = honest.rows.assign(is_fraud=0)
     states = [
         honest.delayed(honest.transactions, nothing).state,
-        single_feature_alarm(nothing, honest.folds, honest.predictions, honest.inputs, limit=0.8).state,
+        single_feature_alarm(nothing, honest.folds, honest.predictions, honest.told, limit=0.8).state,
         ceiling_alarm({METRIC: float("nan")}, METRIC, {METRIC: 0.79}).state,
         honest.travelled(honest.made[:0], None).state,
     ]
