@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from ..core.checks import UserError, check_shape
 from .common_types import without_points
-from .conversions import Source, to_contract, to_text
+from .conversions import Source, check_marks, to_contract, to_text
 from .coordinates import beyond_limits, to_metres
-from .readers import read_file
+from .readers import read_with_remarks
 from .text_files import read_dialect
 
 # %% ../../nbs/api/20_data/30_attributes.ipynb #2c5a2c2b
@@ -36,7 +36,9 @@ def read_attributes(
     """
     source = _attribute_source(entity, table, prepare)
     path = _attribute_file(Path(folder), entity, table["file"])
-    rows = to_contract(read_file(engine, path, read_dialect(source.csv)), source, path.name)
+    found = read_with_remarks(engine, path, read_dialect(source.csv))
+    check_marks(found, source, path.name)
+    rows = to_contract(found.table, source, path.name)
     rows = rows.mutate(to_text(rows[entity]).value.name(entity)).to_pyarrow()
     _check_rows(rows, entity, path.name)
     if prepare.types.get(entity) != "text": # otherwise both sides keep their characters

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from ..core.checks import LARGEST, UserError, check_shape
 from ..core.columns import REQUIRED
 from .common_types import unite
-from .conversions import Source, to_contract
+from .conversions import Source, check_marks, to_contract
 from .coordinates import add_places
-from .readers import find_files, read_file
+from .readers import find_files, read_with_remarks
 from .text_files import read_dialect
 from .times import time_zones
 
@@ -43,10 +43,11 @@ def read_transactions(
     check_shape(entities, list[str], "prepare.entities in params.yaml")
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
     dialect = read_dialect(source.csv)
-    files = {
-        name: to_contract(read_file(engine, path, dialect, folder), source, name)
-        for name, path in paths.items()
-    }
+    files = {}
+    for name, path in paths.items():
+        found = read_with_remarks(engine, path, dialect, folder)
+        check_marks(found, source, name)
+        files[name] = to_contract(found.table, source, name)
     ids = [name for name in ("transaction_id", *entities) if source.types.get(name) != "text"]
     return add_places(unite(files, ids), source.coordinates)
 

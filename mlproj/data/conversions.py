@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'LABELS', 'DECIMAL_MARKS', 'THOUSANDS_MARKS', 'NEGATIVE_AMOUNTS', 'NAMED_WORDS', 'Source', 'given_column',
-           'to_label', 'to_text', 'to_contract']
+           'to_label', 'to_text', 'check_marks', 'to_contract']
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #e64dcc67
 import re
@@ -18,6 +18,7 @@ from ..core.checks import UserError, check_name, check_shape
 from ..core.columns import IN_PREPARE, REQUIRED, TIMES
 from ..core.engine import subquery
 from .coordinates import check_coordinates, degree_types
+from .file_table import FileTable
 from mlproj.data.numbers import (
     BLANKS,
     UNREADABLE,
@@ -320,6 +321,23 @@ def _read(
     number = column.cast({"whole": "int64", "float": "float64"}.get(way.to, kind))
     finite = ~number.isinf() if number.type().is_floating() else ibis.literal(True)
     return Reading(ibis.cases((finite, number), else_=None), ibis.literal("infinite"))
+
+# %% ../../nbs/api/20_data/15_conversions.ipynb #44b11262
+def check_marks(
+    found: FileTable, # as read from a file
+    source: Source,
+    file: str, # its name, for messages
+) -> None:
+    "Raise `UserError` where JSON's numbers stand beside texts, and texts have a decimal mark of their own."
+    schema = found.table.schema()
+    for name, original in source.columns.items():
+        if source.decimal_mark == "." or name in TIMES or original not in found.mixed:
+            continue
+        if _way(name, schema[original], source).to in ("whole", "float"):
+            raise UserError(
+                f"{file}: {name} holds numbers of JSON, which have a point, beside texts, of which "
+                f"prepare.decimal_mark in params.yaml says {source.decimal_mark!r}: write all in one way"
+            )
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #465ad1e8
 def to_contract(

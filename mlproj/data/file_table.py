@@ -24,6 +24,7 @@ class FileTable:
     "A file's rows in the engine, and what a person should know of how they were read."
     table: ibis.Table
     remarks: list[str] = field(default_factory=list) # sentences without a full stop
+    mixed: frozenset[str] = frozenset() # columns of text in which numbers of JSON stand, written with a point
 
 # %% ../../nbs/api/20_data/03_file_table.ipynb #e58b943f
 MOST_COLUMNS = 1_000 # of a file

@@ -9,7 +9,7 @@ __all__ = ['FILE_KINDS', 'KINDS', 'Kind', 'find_kind', 'check_kind', 'find_files
 # %% ../../nbs/api/20_data/10_readers.ipynb #d63a24e0
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -151,7 +151,7 @@ def _add_columns(path: Path, found: FileTable, columns: dict[str, str | None]) -
             remarks.append(f"the column {name} of {path.name} comes from the name of its folder")
     added = {name: value for name, value in columns.items() if name.lower() not in own}
     values = {name: ibis.literal(value, "string") for name, value in added.items()}
-    return FileTable(found.table.mutate(**values), remarks)
+    return replace(found, table=found.table.mutate(**values), remarks=remarks)
 
 # %% ../../nbs/api/20_data/10_readers.ipynb #79b0ef48
 def read_together(
