@@ -6,11 +6,11 @@
 __all__ = ['MOST_CATEGORIES', 'after_the_fact', 'tells_the_answer', 'input_type', 'find_places']
 
 # %% ../../nbs/api/20_data/68_answers.ipynb #6ffa0917
-import ibis
+import numpy as np
 import pandas as pd
 
 from .moments import Reading
-from .profile import Profile, Survey, clean_text
+from .profile import FEW_TEXTS, Profile, Survey
 from .roles import SOMEBODY
 from .vocabulary import known_words, meanings
 
@@ -62,32 +62,28 @@ _PURE = 0.9 # of the rows with a value are frauds
 def tells_the_answer(
     survey: Survey,
     name: str, # of a column
-    label: ibis.Column, # of survey.raw: 1, 0 or missing, as `to_contract` reads it
+    fraud: pd.Series, # one a row: 1, 0 or missing
 ) -> str: # how, or nothing
     "Say how a column's values tell which rows are frauds."
-    profile, text = survey.profiles[name], clean_text(survey.raw[name])
-    few = profile.distinct <= 50
-    value = text.fill_null("") if few else ibis.ifelse(text.isnull(), "", "given")
-    pairs = survey.raw.select(value=value, label=label).filter(lambda t: t.label.isin([0, 1]))
-    groups = pairs.group_by("value").aggregate(n=pairs.count(), frauds=pairs.label.sum())
-    counts = groups.to_pyarrow().to_pandas()
+    profile, codes, known = survey.profiles[name], survey.values(name).codes, fraud.isin([0, 1])
+    few = profile.distinct <= FEW_TEXTS
+    value = (codes if few else np.minimum(codes, 0))[known] + 1 # 0 where nothing stands
+    counts = pd.DataFrame({"n": np.bincount(value), "frauds": np.bincount(value, fraud[known])})
     pure = counts.frauds >= _PURE * counts.n
     frauds = counts.frauds.sum()
     if not frauds or frauds > 0.5 * counts.n.sum():
         return ""
     if counts.frauds[pure].sum() >= 0.9 * frauds:
         return "its values tell which rows are frauds"
-    given = counts[counts.value != ""]
+    given = counts[1:]
     if profile.given < profile.rows and given.frauds.sum() >= max(5, _PURE * given.n.sum()):
         return "it is given for frauds alone"
-    if profile.numeric and not few and _separates(survey, name, label):
+    if profile.numeric and not few and _separates(survey.numbers(name), fraud):
         return "its largest or smallest numbers are the frauds"
     return ""
 
 # %% ../../nbs/api/20_data/68_answers.ipynb #d59345ae
-def _separates(survey: Survey, name: str, label: ibis.Column) -> bool: # by the area under the curve
-    numbers = survey.numbers(name)
-    fraud = survey.raw.select(label=label).execute()["label"]
+def _separates(numbers: pd.Series, fraud: pd.Series) -> bool: # by the area under the curve
     known = fraud.isin([0, 1]) & numbers.notna()
     ranks, positive = numbers[known].rank(), fraud[known] == 1
     n_frauds, n_others = positive.sum(), (~positive).sum()

@@ -140,8 +140,9 @@ def determines(
     head = survey.head[[one, other]].drop_duplicates()
     if head[one].dropna().duplicated().any():
         return False
-    pairs = pd.DataFrame({"one": survey.texts(one), "other": survey.texts(other)}).drop_duplicates()
-    return not pairs["one"].dropna().duplicated().any()
+    codes = {"one": survey.values(one).codes, "other": survey.values(other).codes}
+    pairs = pd.DataFrame(codes).query("one >= 0").drop_duplicates()
+    return not pairs["one"].duplicated().any()
 
 
 def says_the_same(survey: Survey, one: str, other: str) -> bool:

@@ -274,18 +274,17 @@ _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the
 
 def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
     given = given_column(survey.raw, "is_fraud", source_of(proposal, ["is_fraud"]))
-    label = to_label(given, proposal.labels).value
+    fraud = survey.raw.select(fraud=to_label(given, proposal.labels).value).execute()["fraud"]
     taken = {
         part
         for columns in proposal.columns.values()
         for part in ([columns] if isinstance(columns, str) else columns)
     }
-    for name, profile in survey.profiles.items():
-        if name in taken:
-            continue
+    for name in survey.walk([name for name in survey.profiles if name not in taken]):
+        profile = survey.profiles[name]
         kind, note = input_type(survey, profile, readings)
         why = after_the_fact(profile) if profile.distinct > 1 or profile.given < profile.rows else ""
-        why = why or (profile.given and name not in readings and tells_the_answer(survey, name, label)) or ""
+        why = why or (profile.given and name not in readings and tells_the_answer(survey, name, fraud)) or ""
         if profile.given and why:
             key = add_column(proposal, contract_name(name), (name,), f"{why}: for evaluation alone")
             proposal.evaluation_only.append(key)

@@ -8,6 +8,7 @@ __all__ = ['CLOSE', 'MOST_WORDS', 'SOMEBODY', 'Candidate', 'Ranking', 'rank', 'w
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #86eb1d11
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -123,8 +124,10 @@ class Words:
 
 def read_words(survey: Survey, name: str) -> Words | None: # None: not two values at least
     "Find out which words of a column are the frauds."
-    text = survey.texts(name).dropna().str.lower().str.replace(r"\.0+$", "", regex=True)
-    counts = text.value_counts().sort_values(kind="stable").to_dict()
+    counts = Counter()
+    for word, n in survey.profiles[name].words.items():
+        counts[re.sub(r"\.0+$", "", word.lower())] += n
+    counts = dict(sorted(counts.items(), key=lambda pair: pair[1]))
     if not 2 <= len(counts) <= MOST_WORDS:
         return None
     inverted = "genuine" in meanings(name) or {"not", "fraud"} <= meanings(name)

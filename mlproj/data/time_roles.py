@@ -134,7 +134,7 @@ def _belongs_to_somebody(survey: Survey, plan: TimePlan) -> str | None: # the co
         if not SOMEBODY & meanings(name) or profile.digits or name in plan.columns:
             continue
         if 2 < profile.distinct <= 0.8 * profile.given and profile.given >= 0.9 * profile.rows:
-            codes = pd.Series(pd.factorize(survey.texts(name))[0])
+            codes = pd.Series(survey.values(name).codes)
             times = plan.seconds.groupby(codes.where(codes >= 0)).nunique()
             if times.max() <= 1 and plan.seconds.nunique() > 2:
                 return name

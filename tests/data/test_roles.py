@@ -9,7 +9,8 @@ import pytest
 
 from mlproj.core.checks import UserError
 from mlproj.core.engine import connect
-from mlproj.data.profile import profile_columns, survey_table
+from mlproj.data.column_values import COLUMNS_AT_ONCE
+from mlproj.data.profile import survey_table
 from mlproj.data.proposal import contract_name, propose_roles
 
 N = 600
@@ -155,17 +156,32 @@ def test_names_of_the_project_are_never_taken():
     assert {contract_name(name) for name in names} == {f"file_{name.lower()}" for name in names}
 
 
-def test_profiles_of_many_columns_are_few_queries(monkeypatch):
-    "The engine is asked for a few columns at a time: one query of all would need memory for all."
-    asked = []
-    raw = connect().create_table("wide", pd.DataFrame({f"c{n}": [str(n), "x"] for n in range(50)}), temp=True)
-    aggregate = type(raw).aggregate
+def wide_table(n_columns: int) -> pd.DataFrame: # with numbers, flags and texts that say nothing
+    draw = np.random.default_rng(n_columns)
+    further = {
+        f"v{n}": (draw.random(200).round(6), draw.integers(0, 2, 200), draw.choice(["a", "b"], 200))[n % 3]
+        for n in range(n_columns)
+    }
+    return pd.concat([ROW, pd.DataFrame(further)], axis=1)
 
 
-    def watched(*args, **kwargs):
-        asked.append(len(kwargs))
-        return aggregate(*args, **kwargs)
+def count_queries(n_columns: int, monkeypatch) -> int: # of a survey and of the roles
+    table, asked = connect().create_table(ibis.util.gen_name("wide"), wide_table(n_columns)), []
+    engine = type(table.get_backend())
+    written = engine.compile
 
-    monkeypatch.setattr(type(raw), "aggregate", watched)
-    assert [profile.distinct for profile in profile_columns(raw)] == [2] * 50
-    assert 5 <= sum(n > 0 for n in asked) <= 10 and max(asked) < 100
+    def watched(*args, **kwargs) -> str: # SQL
+        asked.append(args)
+        return written(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "compile", watched)
+        proposal = propose_roles(survey_table(table), "t")
+    assert len(proposal.inputs) == n_columns
+    return len(asked)
+
+
+def test_a_query_is_of_many_columns(monkeypatch):
+    "More columns need three queries for each block of columns, and never one for each column."
+    few, many = (count_queries(n_blocks * COLUMNS_AT_ONCE, monkeypatch) for n_blocks in (1, 6))
+    assert many - few <= 3 * 5
