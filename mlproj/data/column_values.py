@@ -14,6 +14,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastcore.basics import chunked
 from tqdm import tqdm
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 @dataclass(frozen=True)
 class ColumnValues:
     "The values of a column as text, without blanks around them."
-    texts: pd.Series # (n_texts,) each different one once, in the order of their first rows
+    texts: pa.Array # (n_texts,) each different one once, in the order of their first rows
     codes: np.ndarray # (n_rows,) int32: which of the texts stands there, -1 where nothing stands
 
     @cached_property
@@ -30,25 +31,31 @@ class ColumnValues:
 
     def in_rows(self) -> pd.Series: # one text a row, missing where nothing stands
         "Write the texts out row by row."
-        return pd.Series(self.texts.array.take(self.codes, allow_fill=True))
+        texts = self.texts.take(pa.array(self.codes, mask=self.codes < 0))
+        return pd.Series(pd.array(texts, dtype="str"))
 
 # %% ../../nbs/api/20_data/58_column_values.ipynb #10367312
 _BLANKS = " \t\n\r\v\f"
-_NOTHING = ("", "nan", "NaN")
+_NOTHING = pa.array(["", "nan", "NaN"])
 
 
 def encode_texts(
     column: pa.ChunkedArray, # of text
 ) -> ColumnValues:
     "Number the different texts of a column."
-    encoded = column.combine_chunks().dictionary_encode()
-    texts = pd.Series(pd.array(encoded.dictionary, dtype="str"))
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    plain = texts.str.strip(_BLANKS)
-    if plain.isin(_NOTHING).any() or not plain.equals(texts):
-        numbers, plain = pd.factorize(plain.mask(plain.isin(_NOTHING)))
-        codes = np.append(numbers, -1).astype("int32")[codes] # the last one is of rows without a text
-    return ColumnValues(pd.Series(plain, dtype="str"), codes)
+    encoded = column.dictionary_encode().combine_chunks()
+    texts, codes = encoded.dictionary, _codes(encoded)
+    plain = pc.utf8_trim(texts, _BLANKS)
+    nothing = pc.is_in(plain, _NOTHING)
+    if nothing.true_count or not plain.equals(texts):
+        again = pc.if_else(nothing, None, plain).dictionary_encode()
+        codes = np.append(_codes(again), -1)[codes] # the last one is of rows without a text
+        texts = again.dictionary
+    return ColumnValues(texts, codes)
+
+
+def _codes(encoded: pa.DictionaryArray) -> np.ndarray: # int32
+    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 # %% ../../nbs/api/20_data/58_column_values.ipynb #901ea711
 VALUES_AT_ONCE = 1_000_000

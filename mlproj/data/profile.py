@@ -16,6 +16,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .column_values import ColumnValues, read_values, walk_columns
 
@@ -124,38 +125,50 @@ class Profile:
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 
 
+def _match(texts: pa.Array, pattern: str) -> np.ndarray: # of truth: where a pattern fits a whole text
+    matching = pc.match_substring_regex(texts, rf"^(?:{pattern})$")
+    return matching.fill_null(False).to_numpy(zero_copy_only=False)
+
+
 def numeric_texts(
-    texts: pd.Series,
+    texts: pa.Array,
     marks: Marks | None, # where numbers are not written plainly
-) -> pd.Series: # plain numbers, missing for other texts
+) -> pa.Array: # plain numbers, missing for other texts
     "Keep the texts that are numbers."
-    plain = texts if marks is None else plain_number(texts, marks)
-    return plain.where(plain.str.fullmatch(_NUMBER))
+    plain = texts
+    if marks is not None:
+        plain = pa.array(plain_number(pd.Series(pd.array(texts, dtype="str")), marks))
+    return pc.if_else(_match(plain, _NUMBER), plain, None)
 
 
 def to_floats(
-    numbers: pd.Series, # from `numeric_texts`
+    numbers: pa.Array, # from `numeric_texts`
 ) -> np.ndarray: # float64, NaN for no number and for one that no float holds
     "Read texts as numbers."
-    floats = pa.array(numbers).cast("float64").to_numpy(zero_copy_only=False)
+    floats = numbers.cast("float64").to_numpy(zero_copy_only=False)
     return np.where(np.isinf(floats), np.nan, floats)
 
-# %% ../../nbs/api/20_data/60_profile.ipynb #3188ba4c
-def _number_measures(numbers: pd.Series, counts: np.ndarray) -> dict[str, float]: # by field of a profile
-    given = numbers.notna().to_numpy()
-    numbers, counts = numbers[given], counts[given]
+# %% ../../nbs/api/20_data/60_profile.ipynb #7fdfbd2b
+def _number_measures(numbers: pa.Array, counts: np.ndarray) -> dict[str, float]: # by field of a profile
+    counts, numbers = counts[numbers.is_valid().to_numpy(zero_copy_only=False)], numbers.drop_null()
     floats = to_floats(numbers)
-    cut = numbers[numbers.str.fullmatch(r"[+-]?\d*\.\d*")].str.rstrip("0")
     there = not np.isnan(floats).all()
     return {
         "numbers": int(counts.sum()),
-        "whole": int(counts[numbers.str.fullmatch(r"[+-]?\d+(\.0*)?")].sum()),
-        "digits": int((cut.str.len() - cut.str.find(".") - 1).max()) if len(cut) else 0,
+        "whole": int(counts[_match(numbers, r"[+-]?\d+(\.0*)?")].sum()),
+        "digits": _digits(numbers),
         "low": float(np.nanmin(floats)) if there else 0.0,
         "high": float(np.nanmax(floats)) if there else 0.0,
         "negative": int(counts[floats < 0].sum()),
-        "padded": int(counts[numbers.str.fullmatch(r"0\d+")].sum()),
+        "padded": int(counts[_match(numbers, r"0\d+")].sum()),
     }
+
+
+def _digits(numbers: pa.Array) -> int: # after the point, the most, without zeros at the end
+    pointed = numbers.filter(_match(numbers, r"[+-]?\d*\.\d*"))
+    cut = pc.utf8_rtrim(pointed, "0")
+    digits = pc.subtract(pc.subtract(pc.utf8_length(cut), pc.find_substring(cut, ".")), 1)
+    return pc.max(digits).as_py() or 0
 
 
 def profile_values(
@@ -172,8 +185,8 @@ def profile_values(
         rows=len(values.codes),
         given=int(counts.sum()),
         distinct=len(texts),
-        longest=int(texts.str.len().max()) if len(texts) else 0,
-        words=dict(zip(texts, counts.tolist(), strict=True)) if len(texts) <= FEW_TEXTS else {},
+        longest=pc.max(pc.utf8_length(texts)).as_py() or 0,
+        words=dict(zip(texts.to_pylist(), counts.tolist(), strict=True)) if len(texts) <= FEW_TEXTS else {},
         **_number_measures(numeric_texts(texts, marks), counts),
     )
 
