@@ -34,6 +34,9 @@ _CHECKS = {
 }
 
 
+_DONE_LATER = set("settled settle posted cleared captured payout actual real delivered shipped".split())
+
+
 def after_the_fact(
     profile: Profile,
 ) -> str: # why the column is made after the transaction, or nothing
@@ -53,6 +56,8 @@ def after_the_fact(
         return "not sure: a balance after the transaction tells what happened to it"
     if "knowledge" in found:
         return "it is written when a report comes"
+    if words & _DONE_LATER:
+        return "it is written when the transaction is settled or sent"
     return ""
 
 # %% ../../nbs/api/20_data/68_answers.ipynb #a043006d
@@ -110,9 +115,12 @@ def input_type(
         return None, "it is a further time, or a part of one"
     if why := _names_somebody(survey, profile):
         return None, why
-    code = found & {"code", "kind", "place"} or profile.padded
+    ids = set(known_words(profile.name)) & {"id", "ids", "identifier"}
+    numbered = ids and not found & {"statistic", "measure"}
+    named = found & SOMEBODY and found <= SOMEBODY | {"id", "branch"}
+    code = found & {"code", "kind", "place", "branch"} or profile.padded or numbered or named
     if profile.numeric and not (code and (profile.distinct <= MOST_CATEGORIES or profile.padded)):
-        if "code" in found:
+        if "code" in found or numbered:
             return None, f"it is a code with {profile.distinct:,} values"
         kind = "integer" if profile.whole == profile.given else "number"
         return kind, f"numbers from {profile.low:g} to {profile.high:g}"
@@ -125,8 +133,10 @@ def input_type(
 # %% ../../nbs/api/20_data/68_answers.ipynb #46c06a3f
 def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id or a name, or nothing
     found, words = meanings(profile.name), known_words(profile.name)
-    if found & _NAMES and profile.distinct > 5 and not profile.numeric:
+    if found & _NAMES and profile.distinct > 5 and (not profile.numeric or "contact" in found):
         return "it names people or describes one row"
+    if why := _is_private(profile, found, set(words)):
+        return why
     if "index" in found or not profile.name.strip() or words in {("x",), ("unnamed", "0")}:
         if profile.numeric and _counts_up(survey, profile):
             return "it numbers the rows"
@@ -141,6 +151,25 @@ def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id 
             return "it is an id"
     if not profile.numeric and profile.distinct > 0.9 * profile.rows and profile.rows > 20:
         return "it is different in nearly every row"
+    return ""
+
+
+_PARTS_OF_NUMBERS = {"last", "digits", "suffix", "ending", "mask", "masked", "hash", "token", "pan", "iban"}
+_SECRETS = {"cvv", "cvc", "cvv2", "csc", "cvn"}
+_STREETS = set("street address addr adresse strasse endereco direccion indirizzo rua ulica".split())
+
+
+def _is_private(profile: Profile, found: frozenset[str], words: set[str]) -> str: # why, or nothing
+    if found & {"card", "account"} and words & _PARTS_OF_NUMBERS or {"last", "4"} <= words:
+        return "it is a part of a card's or an account's number"
+    if words & _SECRETS and profile.distinct > 10:
+        return "it is a secret of a card"
+    if words & _STREETS and profile.distinct > 20 and not profile.numeric:
+        return "it is an address"
+    known = all(meanings(word) or word.isdigit() for word in words)
+    bare = found <= SOMEBODY | {"id", "place", "index"}
+    if found & SOMEBODY and known and bare and profile.distinct > MOST_CATEGORIES:
+        return "it names somebody"
     return ""
 
 

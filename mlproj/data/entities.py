@@ -45,15 +45,22 @@ _SPOILS_ENTITY = {
 }
 REPEATED = 1.25 # transactions of an entity, on average, at least
 
-
+# %% ../../nbs/api/20_data/67_entities.ipynb #92e7b35b
 def side(
     name: str, # of a column
 ) -> str: # "payer", "other", or nothing
-    "Say on which side of a transaction the named one stands."
-    found = _sides(name)
-    if found & _OTHERS.keys() and not ("card" in found and "payee" not in found):
+    """Say on which side of a transaction the named one stands.
+
+    Whoever is paid comes first, then the last word: a card's acceptor is a merchant, and a merchant's
+    customer pays.
+    """
+    if "payee" in _sides(name):
         return "other"
-    return "payer" if found & _PAYERS.keys() else ""
+    heads = [meanings(word) & (_PAYERS.keys() | _OTHERS.keys()) for word in known_words(name)]
+    for head in reversed(heads):
+        if head:
+            return "payer" if head & _PAYERS.keys() else "other"
+    return ""
 
 
 def _sides(name: str) -> set[str]: # each word counts once: tid is a terminal or a clock
@@ -77,15 +84,30 @@ def _opaque(
     return bool(len(few)) and few.str.fullmatch(_OPAQUE).mean() > 0.9 and not profile.digits
 
 
+_NUMBERED = set("id ids uuid fingerprint ip ipaddress imei mac cookie session hash no".split())
+
+
+def _is_class(survey: Survey, profile: Profile) -> bool: # whether a device's column says of which kind it is
+    words = set(known_words(profile.name))
+    return _sides(profile.name) == {"device"} and not words & _NUMBERED and not _opaque(survey, profile)
+
+
+def _named(survey: Survey, profile: Profile, sides: set[str]) -> set[str]: # what else the name says
+    words = [word for word in known_words(profile.name) if not meanings(word) & sides]
+    named = {meaning for word in words for meaning in meanings(word)}
+    wallet = "address" in words and profile.longest >= 20 and _opaque(survey, profile)
+    return named - {"place"} if wallet else named
+
+# %% ../../nbs/api/20_data/67_entities.ipynb #22b15c8c
 def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
-    words = known_words(profile.name)
     sides = _sides(profile.name)
     points = 5.0 * bool(sides) + sum({**_PAYERS, **_OTHERS}[one] for one in sides) / 4
-    named = {meaning for word in words if not meanings(word) & sides for meaning in meanings(word)}
+    named = _named(survey, profile, sides)
     points += sum(value for meaning, value in _SPOILS_ENTITY.items() if meaning in named)
     points += 2.0 * ("id" in named) * bool(sides) - 3.0 * ("name" in named) * (
         not sides & {"merchant", "payee"}
     )
+    points -= 7.0 * _is_class(survey, profile)
     points -= 6.0 * (profile.distinct < 5) + 3.0 * (profile.distinct < 10) * bool(sides & _PAYERS.keys())
     doubt, opaque = "", _opaque(survey, profile)
     points += 1.5 * opaque * bool(sides)
@@ -163,6 +185,8 @@ def rank_cards(
             sides = _sides(name)
             points = max([_PAYERS.get(one, 0.0) for one in sides], default=0.0) + 0.2 * entity.points
             found.append(Candidate(entity.columns, points, entity.reasons, entity.doubt))
+    if not found:
+        found = [_unnamed_payer(one) for one in entities if not side(one.columns[0])]
     ranking = rank("card", found, 0.0, chosen)
     if chosen is not None or not ranking.rivals:
         return ranking
@@ -175,3 +199,8 @@ def rank_cards(
         one for one in ranking.candidates[1:] if one not in nested and first.points - one.points < CLOSE
     ]
     return Ranking("card", (first, *rivals))
+
+# %% ../../nbs/api/20_data/67_entities.ipynb #f1177f3d
+def _unnamed_payer(entity: Candidate) -> Candidate: # where no column's name says who pays
+    doubts = [entity.doubt, "not sure that it pays: no column's name says who does"]
+    return Candidate(entity.columns, entity.points, entity.reasons, "; ".join(filter(None, doubts)))

@@ -17,8 +17,10 @@ from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, RE
 from .answers import after_the_fact, find_places, input_type, tells_the_answer
 from .conversions import Source, given_column, to_label
 from .entities import determines, rank_cards, rank_entities
+from .label_words import read_words
+from .moments import START
 from .profile import Marks, Profile, Survey
-from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels, read_words
+from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels
 from mlproj.data.time_roles import (
     TimePlan,
     list_plans,
@@ -44,6 +46,7 @@ class Proposal:
     inputs: list[str] = field(default_factory=list) # of the features
     incomplete: list[str] = field(default_factory=list) # inputs with missing numbers
     marks: Marks = Marks()
+    start: str = START # from which numeric times count
     negative_amounts: str = "set_aside"
     time_kind: str = "moment" # or pair, date, steps
     notes: dict[str, str] = field(default_factory=dict) # by column of the contract
@@ -61,6 +64,7 @@ def source_of(
         proposal.columns, proposal.types, proposal.decimals)]
     return Source(
         *kept,
+        start=proposal.start,
         labels=proposal.labels,
         decimal_mark=proposal.marks.decimal,
         thousands_mark=proposal.marks.thousands,
@@ -172,7 +176,7 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
 # %% ../../nbs/api/20_data/70_proposal.ipynb #2d1dbd80
 def _add_times(proposal: Proposal, survey: Survey, plans: list[TimePlan], time: TimePlan) -> None:
     ranking, label = proposal.rankings["time"], proposal.rankings["label"].best.columns[0]
-    proposal.time_kind = time.kind
+    proposal.time_kind, proposal.start = time.kind, time.start
     add_column(
         proposal, "timestamp", time.columns, f"{_time_note(time)}; {ranking.note()}".strip("; "), time.format
     )
@@ -190,7 +194,7 @@ def _time_note(plan: TimePlan) -> str:
     if plan.kind == "steps":
         return f"{plan.format} from a start that the file does not say"
     if plan.format and "%" not in plan.format:
-        return f"{plan.format} since 1970"
+        return f"{plan.format} since {plan.start}"
     clock = {"date": "dates without a clock", "pair": "a date and its clock, put together"}.get(
         plan.kind, "times"
     )
@@ -241,7 +245,7 @@ def _add_label(proposal: Proposal, survey: Survey) -> None:
     column = ranking.best.columns[0]
     words = read_words(survey, column)
     if words is None:
-        raise UserError(f"{column} cannot be the label: it does not have two to four different values")
+        raise UserError(f"{column} cannot be the label: its values do not tell frauds from others")
     missing = survey.profiles[column].rows - survey.profiles[column].given
     note = f"the label: {ranking.note()}" + (f"; missing in {missing:,} rows" if missing else "")
     add_column(proposal, "is_fraud", (column,), note)

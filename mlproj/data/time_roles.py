@@ -6,12 +6,12 @@
 __all__ = ['read_times', 'TimePlan', 'list_plans', 'rank_times', 'rank_label_times', 'rank_arrivals']
 
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #260b74db
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from .moments import SECONDS_A_DAY, Reading, read_moments, steps_back
+from .moments import SECONDS_A_DAY, START, Reading, read_moments, steps_back
 from .profile import Survey
 from .roles import SOMEBODY, Candidate, Ranking, rank
 from .vocabulary import known_words, meanings
@@ -35,11 +35,13 @@ class TimePlan:
     seconds: pd.Series # one a row
     doubt: str
     zoned: bool
+    start: str = START # from which numbers count
 
 
 def _plan_alone(name: str, reading: Reading) -> TimePlan:
     kind = "moment" if reading.kind == "epoch" else reading.kind
-    return TimePlan((name,), reading.format, kind, reading.seconds, reading.doubt, reading.zoned)
+    told = reading.format, kind, reading.seconds, reading.doubt, reading.zoned, reading.start
+    return TimePlan((name,), *told)
 
 
 def _plan_together(names: list[str], readings: dict[str, Reading]) -> TimePlan: # of dates, parts and clocks
@@ -73,7 +75,9 @@ def list_plans(
     kinds = {kind: [name for name, reading in readings.items() if reading.kind == kind] for kind in (
         "date", "clock", "year", "month", "day", "hour", "minute")}
     plans = [_plan_alone(name, reading) for name, reading in readings.items() if reading.whole]
-    for date in kinds["date"]:
+    plans = [_with_lost_clock(plan, kinds["clock"] + kinds["hour"]) for plan in plans]
+    written = [name for name in kinds["date"] if readings[name].start == START]
+    for date in written:
         clocks = [clock for clock in kinds["clock"] if _fits(date, clock)]
         if clocks:
             clock = max(clocks, key=lambda name: _kinship(date, name))
@@ -85,6 +89,15 @@ def list_plans(
     return plans
 
 
+def _with_lost_clock(
+    plan: TimePlan, clocks: list[str]
+) -> TimePlan: # days from an unknown start take no clock
+    if plan.kind != "steps" or plan.format != "days" or not clocks:
+        return plan
+    doubt = f"not sure about the time of day: {clocks[0]} cannot be put together with the number of a day"
+    return replace(plan, doubt="; ".join(filter(None, [doubt, plan.doubt])))
+
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #2c72df9e
 _APART = {"opening", "birth", "expiry", "knowledge", "later", "arrival", "after", "before"}
 
 

@@ -25,37 +25,54 @@ def name_words(
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #ce546a63
 MEANINGS = {
     "fraud": """fraud frauds fraudulent frauded frd fraude fraudes fraudulento fraudulenta fraudulente
-        fraudulentos frode frodi fraudolento betrug betrugs betrugsfall betruegerisch oszustwo scam scams
-        sar laundering launder illicit mule bedrog bedrageri svindel bedraegeri dolandiricilik sahtekarlik
-        petos csalas podvod мошенничество мошеннический фрод 欺诈 欺詐 诈骗 盗刷 洗钱 不正 fraudster""",
+        fraudulentos frode frodi fraudolento betrug betrugs betrugsfall betruegerisch oszustwo scam
+        scams sar laundering launder illicit mule bedrog bedrageri svindel bedraegeri dolandiricilik
+        sahtekarlik petos csalas podvod мошенничество мошеннический фрод 欺诈 欺詐 诈骗 盗刷 洗钱 不正
+        fraudster betrueger oszustwa oszust oszukancza wyludzenie penipuan penipu qizha zhapian daoshua
+        xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
+        riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
-        dispute disputed impaye retrofacturation 拒付 chargedback""",
+        dispute disputed impaye retrofacturation 拒付 chargedback contestacao contestado contestation
+        litige disputa reklamation reklamacja""",
     "suspicion": """suspicious anomaly anomalous anomalie abnormal verdacht verdachtig suspect outlier
-        sospechoso suspeita suspeito suspicion sospecha""",
+        sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos suspeitas
+        sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo anomali
+        mencurigakan supheli""",
     "target": """label labels class target outcome y etiqueta rotulo etikett zielvariable klasse classe
         clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
-    "genuine": "genuine legit legitimate legitim licit legitima legitimo nonfraud",
-    "not": "not non no kein nicht pas",
-    "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur indicador
-        indicatore drapeau 是否""",
-    "machine": """flagged predicted prediction predictions pred score scores scored scoring probability prob
-        proba model rule rules alert alerts alerted risk risque risiko riesgo risco rischio suspected
-        punteggio puntuacion vorhersage""",
-    "verdict": """status state stat statut estado stato zustand situacao result results resultado resultat
-        ergebnis decision disposition outcome response responses resp respns approval approved declined
-        decline rejected rejection accepted review reviewed reviewer investigation investigated verdict
-        resolution resolved refund refunded reversal reversed settlement antwort reponse respuesta resposta
-        状态 结果 статус durum entscheidung cancelled canceled""",
+    "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas legitimos
+        legittimo lecito licito genuino genuina nonfraudulent""",
+    "not": "not non no kein nicht pas nie tidak bukan degil nao",
+    "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur
+        indicador indicatore drapeau 是否""",
+    "machine": """flagged predicted prediction predictions pred score scores scored scoring probability
+        prob proba model rule rules alert alerts alerted risk risque risiko riesgo risco rischio
+        suspected punteggio puntuacion vorhersage alarm alarms alerta allarme uyari warning pontuacao
+        puntaje skor wynik ryzyko confidence""",
+    "verdict": """status state stat statut estado stato zustand situacao result results resultado
+        resultat ergebnis decision disposition outcome response responses resp respns approval approved
+        declined decline rejected rejection accepted review reviewed reviewer investigation investigated
+        verdict resolution resolved refund refunded reversal reversed settlement antwort reponse
+        respuesta resposta 状态 结果 статус durum entscheidung cancelled canceled estatus etat stan
+        decyzja keputusan karar onay denied block blocked bloqueado bloqueada frozen action estorno
+        devolucion rimborso remboursement erstattung erstattet zwrot iade escalated reimbursed
+        reimbursement recovered recovery succeeded success successful failed failure writeoff
+        investigador aprobada aprobado aprovada aprovado rechazada rechazado recusada""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
 MEANINGS |= {
-    "date": "date dates datum fecha data dato tarih dt datetime day dagen 日期 дата dte dat pvm dzien",
-    "clock": """time clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间 время hhmmss
-        hms tid""",
-    "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt moment
-        momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc dtm tstamp""",
-    "step": "step steps tick elapsed offset seconds sec secs delta hours days minutes period",
+    "date": """date dates datum fecha data dato tarih dt datetime day dagen 日期 дата dte dat pvm dzien
+        tanggal tgl riqi""",
+    "clock": """time clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间 время
+        hhmmss hms tid tijdstip jam waktu shijian""",
+    "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt
+        moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc
+        dtm tstamp created creation erstellt erstellung creado creada creacion criado criada criacao
+        cree creato creazione aangemaakt utworzenia dibuat olusturma waktu shijian performed executed
+        happened initiated""",
+    "step": """step steps tick elapsed offset seconds sec secs delta hours days minutes period week
+        weeks timestep""",
     "year": "year yr jahr ano annee anno jaar rok yil 年",
     "month": "month mon monat mes mois mese maand miesiac ay 月",
     "day": "day tag dia jour giorno dag dzien gun 日",
@@ -64,70 +81,99 @@ MEANINGS |= {
     "second": "second segundo seconde ss",
     "weekday": "weekday dow dayofweek wochentag weekend wochenende",
     "birth": """dob birth birthdate birthday born geburt geburts geburtsdatum naissance nacimiento
-        nascimento nascita rodjenja urodzenia dogum""",
+        nascimento nascita rodjenja urodzenia dogum lahir urodz""",
     "opening": """open opened opening actvn activation activated signup registered registration register
-        joined join enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture apertura
-        abertura onboarding onboarded anlage alta inscription anmeldung""",
+        joined join enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture
+        apertura abertura onboarding onboarded anlage alta inscription anmeldung registrierung cadastro
+        vintage""",
     "expiry": """expiry exp expire expires expiration ablauf gueltig gultig valid validity vencimiento
-        vencimento validade caducidad scadenza""",
+        vencimento validade caducidad scadenza wygasniecia verfall thru""",
     "knowledge": """report reported reporting confirm confirmed confirmation labelled labeled detected
-        detection discovered notified notification gemeldet meldung signale signalement denuncia denunciado
-        reportado confirmado declared feedback closed""",
-    "later": """settled settle posting posted post clearing cleared valuta wertstellung processed batch
-        updated update modified changed captured capture completed finished end last export exported loaded
-        load payout available buchungstag""",
+        detection discovered notified notification gemeldet meldung signale signalement denuncia
+        denunciado reportado confirmado declared feedback closed confirmacao confirmacion confirmada
+        confirme conferma bestaetigt bestatigt zgloszenia rapporte""",
+    "later": """actual delivered shipped settled settle posting posted post clearing cleared valuta
+        wertstellung processed batch updated update modified changed captured capture completed finished
+        end last export exported loaded load payout available buchungstag contabile contabil contable
+        comptable ksiegowania ksiegowa""",
     "arrival": """received receive arrival arrived ingested ingestion arrives eingang empfangen recibido
         recebido recu""",
-    "before": "previous prev prior before first start begin last old vorher avant antes",
-    "after": "new after post afterwards nachher apres despues depois neu",
+    "before": """previous prev prior before first start begin last old vorher avant antes awal initial
+        anterior ancien iniziale inicial inicio poprzedni eski""",
+    "after": """new after post afterwards nachher apres despues depois neu akhir final finale posterior
+        nouveau nuevo novo koncowe""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #c7ec3fbd
 MEANINGS |= {
     "amount": """amount amounts amt amnt montant betrag transaktionsbetrag valor importe monto importo
-        bedrag kwota belopp belob beloep tutar summe suma somme total totale gesamtbetrag price preis prix
-        precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd eur gbp
-        inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc""",
-    "balance": "balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben",
-    "limit": "limit limite lmt kreditlimit cl line plafond",
-    "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip surcharge
-        comision frais shipping discount""",
-    "rate": """rate rates fx exchange kurs wechselkurs ratio share percent pct conversion quota taux tasa
-        taxa""",
-    "statistic": """avg average mean median max min std stdev dev deviation cum cumulative daily dly weekly
-        monthly usual typical per count cnt counter anzahl nb velocity freq frequency number_of past rolling
-        trend zscore variance quantile expected outstanding outstd available avl avail num_of annual
-        annually yearly mittelwert durchschnitt moyenne moyen promedio media times qty quantity quantidade
-        cantidad menge rank similarity""",
-    "measure": """income salary age alter edad idade distance dist duration dur length population pop size
-        years months einkommen revenu deductible premium coverage interest tenure weight hours days minutes
-        score level temperature""",
+        bedrag kwota belopp belob beloep tutar summe suma somme total totale gesamtbetrag price preis
+        prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
+        eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
+        kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
+        subtotal gross deposit withdrawal""",
+    "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
+        saldos soldes""",
+    "limit": "limit limite lmt kreditlimit cl line plafond kreditrahmen",
+    "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip
+        surcharge comision frais shipping discount gas oplata prowizja biaya komisyon versand
+        versandkosten spese envio frete delivery descuento sconto desconto rabatt rabais remise korting
+        duty cashback reward""",
+    "rate": """rate rates fx exchange kurs wechselkurs ratio share percent pct conversion quota taux
+        tasa taxa cambio tasso cours kur""",
+    "statistic": """avg average mean median max min std stdev dev deviation cum cumulative daily dly
+        weekly monthly usual typical per count cnt counter anzahl nb velocity freq frequency number_of
+        past rolling trend zscore variance quantile expected outstanding outstd available avl avail
+        num_of annual annually yearly mittelwert durchschnitt moyenne moyen promedio media times qty
+        quantity quantidade cantidad menge rank similarity qtd conteo contagem liczba medio medios
+        srednia ortalama acumulado acumulada accumulated acumulados cumul kumuliert hist historical""",
+    "measure": """income salary age alter edad idade distance dist duration dur length population pop
+        size years months einkommen revenu deductible premium coverage interest tenure hours days
+        minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion duracao
+        distanza entfernung afstand jarak odleglosc distancia""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #3ae106e8
 MEANINGS |= {
-    "card": """card cards cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao carta kort
-        kart karta kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart""",
-    "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta conto
-        rekening rachunek hesap счет 账户 账号 nameorig acctnum""",
+    "card": """card cards crd cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao
+        carta kort kart karta kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart
+        karty kahao cartes tarjetas cartoes kortnummer kartnr debitcard""",
+    "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta
+        conto rekening rachunek hesap счет 账户 账号 nameorig acctnum rekeningnummer bankrekening
+        cuentas contas rachunku zhanghu wallet wallets vpa upi nomorrekening""",
     "customer": """customer customers client clients cust user users kunde kunden kundennummer kundennr
-        klient cliente member holder cardholder titulaire titular person shopper buyer consumer subscriber
-        cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder insured versicherter
-        klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger""",
+        klient cliente member holder cardholder titulaire titular person shopper buyer consumer
+        subscriber cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder
+        insured versicherter klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger
+        nasabah pelanggan klienta clienti kehu yonghu entity party employee empleado mitarbeiter rider
+        player guest traveler traveller household applicant borrower""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
-        ordering remetente emisor ordenante zahler absender debit source""",
-    "payee": """dest destination receiver recipient payee beneficiary bene benef to creditor counterparty
-        counterpart beneficiaire destinataire empfanger empfaenger begunstigter beneficiario destinatario
-        namedest 交易对方 收款方 получатель odbiorca target_account""",
-    "merchant": """merchant merchants merch mer shop store retailer vendor seller handler haendler
-        commercant marchand commerce comercio comerciante estabelecimento loja tienda esercente negozio
-        winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец provider sklep pharmacy hospital supplier
-        lojista""",
-    "terminal": "terminal terminals pos tpe atm kasse terminale maquina automat geldautomat 终端 tid",
+        ordering remetente emisor ordenante zahler absender debit source initiator origen origem origine
+        mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur debiteur dbtr
+        src out sending""",
+    "payee": """dest destination receiver recipient payee beneficiary bene benef to creditor
+        counterparty counterpart beneficiaire destinataire empfanger empfaenger begunstigter
+        beneficiario destinatario namedest 交易对方 收款方 получатель odbiorca target_account target
+        destino destinazione beneficiaria odbiorcy alici penerima ontvanger begunstigde tegenrekening
+        tegenpartij recebedor favorecido receptor crediteur receiving dst cdtr contrepartie contraparte
+        controparte gegenkonto""",
+    "merchant": """merchant merchants mch mcht mrch merch mer shop store retailer vendor seller handler
+        haendler commercant marchand commerce comercio comerciante estabelecimento loja tienda esercente
+        negozio winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец provider sklep pharmacy
+        hospital supplier lojista establecimiento establecimientos estabelecimentos sklepu pedagang toko
+        penjual satici magaza shanghu winkelier verkoper verkaeufer verkaufer vendeur venditore vendedor
+        geschaeft geschaft biller outlet dealer business company firma empresa azienda entreprise
+        shortcode agent agents agente restaurant hotel garage clinic physician""",
+    "terminal": """terminal terminals pos tpe atm kasse terminale maquina automat geldautomat 终端 tid
+        kassa kasa bankomat bankomatu""",
     "device": """device fingerprint ip ipaddress browserid cookie session imei mac gerat geraet appareil
-        dispositivo 设备 ipaddr useragent""",
-    "contact": "email mail phone telephone mobile telefon telefono fax handy correo contact e-mail ssn",
-    "branch": "branch filiale agence sucursal agencia bank banque banco bic swift",
+        dispositivo 设备 ipaddr useragent udid imsi handset sim cihaz shebei perangkat urzadzenie
+        urzadzenia apparaat toestel""",
+    "contact": """email mail phone telephone mobile telefon telefono fax handy correo contact e-mail ssn
+        celular cellphone tel surel cpf cnpj curp dni nif pesel tckn nik passport passaporte pasaporte
+        passeport reisepass ausweis aadhaar nationalid fiscale licence license""",
+    "branch": """branch filiale agence sucursal agencia bank banque banco bic swift routing ifsc blz
+        sort oddzial cabang sube filiaal institution issuer acquirer acquiring issuing banka bancaria""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #2452fab5
@@ -136,32 +182,50 @@ MEANINGS |= {
         transaccion transacao transazione transactie transakcja transakce operation operations operacion
         operacao operazione purchase kauf kaufs achat compra payment payments paiement pago pagamento
         zahlung zahlungs order orders bestellung bestell pedido auth authorization authorisation authzn
-        authn authz autorisation autorizacion autorizacao autorisierung event claim claims sinistre schaden
-        booking buchung buchungs sale sales invoice rechnung facture ticket receipt beleg belegnr doc
-        document voucher movimiento mouvement 交易 支付 订单 операция операции транзакция транзакции платеж
-        islem nsu utr rrn arn entry charge spend transfer virement ueberweisung uberweisung incident loan
-        application request rqst""",
-    "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero number code token
-        hash hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk""",
-    "index": """index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende record
-        recno""",
-    "kind": """type types typ tipo type category categories kategorie categorie categoria catg cat class
-        klasse kind art group grp segment tier level brand scheme network mode entry method mcc product prod
-        plan reason scenario pattern channel usage use present presence capability chip pin cvv cvc cvv2
-        errors error 类型 方式 sector industry lob program subtype""",
-    "code": "code cd zip postal postcode zipcode plz postleitzahl cep mcc pincode",
-    "place": """city state country zip postal postcode zipcode region county street address addr ville pays
-        stadt land ort plz strasse ciudad pais cidade lieu location loc place town province district
-        timezone zone lugar local adresse endereco direccion domicile bundesland area nation nationality""",
+        authn authz autorisation autorizacion autorizacao autorisierung event claim claims sinistre
+        schaden booking buchung buchungs sale sales invoice rechnung facture ticket receipt beleg
+        belegnr doc document voucher movimiento mouvement 交易 支付 订单 операция операции транзакция
+        транзакции платеж islem nsu utr rrn arn entry charge spend transfer virement ueberweisung
+        uberweisung incident loan application request rqst jiaoyi transaksi transakcji islemler operacji
+        boeking przelew przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico
+        folio recibo factura fattura ricevuta quittung loss accident checkout reservation trip ride wire""",
+    "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token hash
+        hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk
+        nomor numara numarasi codigo codice kod kode kodu uetr refno folio""",
+    "index": """index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende
+        record recno""",
+    "kind": """type types typ tipo category categories kategorie categorie categoria catg cat class
+        klasse kind art group grp segment tier level brand scheme network mode entry method mcc product
+        prod plan reason scenario pattern channel usage use present presence capability chip pin cvv cvc
+        cvv2 errors error 类型 方式 sector industry lob program subtype jenis turu rodzaj soort leixing
+        bin iin family grupo segmento os browser platform""",
+    "code": """code cd zip postal postcode zipcode plz postleitzahl cep mcc pincode codigo codice kod
+        kode kodu""",
+}
+
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #6f0e7b72
+MEANINGS |= {
+    "place": """city state country zip postal postcode zipcode region county street address addr ville
+        pays stadt land ort plz strasse ciudad pais cidade lieu location loc place town province
+        district timezone zone lugar local adresse endereco direccion domicile bundesland area nation
+        nationality kota kraj miasto sehir ulke negara plaats ulica indirizzo rua bairro provincia zona
+        chengshi ubicacion ubicacao posizione localizacao lokasi konum localizacion municipality
+        prefecture""",
     "name": """name names first last surname firstname lastname nom prenom nome vorname nachname nombre
-        apellido owner""",
+        apellido owner nama imie nazwisko naam achternaam voornaam cognome sobrenome apellidos fname
+        lname fullname alias nickname""",
     "text": """description descr desc note notes comment comments memo remark remarks text message url
-        subject verwendungszweck libelle descricao concepto narrative details 备注 url""",
-    "latitude": "lat latitude latitud breitengrad breite latitudine",
-    "longitude": "lon lng long longitude longitud laengengrad langengrad lange longitudine",
+        subject verwendungszweck libelle descricao concepto narrative details 备注 opis aciklama
+        keterangan omschrijving mededeling mededelingen descrizione causale motif betreff buchungstext
+        historico observacao ustrd narration remittance ua""",
+    "latitude": "lat latitude latitud breitengrad breite latitudine szerokosc enlem lintang breedtegraad",
+    "longitude": """lon lng long longitude longitud laengengrad langengrad lange longitudine dlugosc
+        boylam bujur lengtegraad""",
     "person": """gender sex geschlecht genre genero sesso age alter marital education occupation job
-        profession title""",
-    "currency": "currency ccy curr wahrung waehrung devise moneda moeda valuta cur",
+        profession title kelamin cinsiyet plec geslacht beruf pekerjaan meslek zawod profesion profissao
+        professione religion citizenship""",
+    "currency": """currency ccy curr wahrung waehrung devise moneda moeda valuta cur uang birimi eth btc
+        usdt usdc xrp ltc wei satoshi""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #bf8f1666
@@ -175,7 +239,7 @@ def _meanings_by_word() -> dict[str, frozenset[str]]:
     return found
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #36d61a69
-_SHORT = {"id", "is", "cc", "tx", "no", "nr", "ts", "dt", "ip", "cd"} # words of two letters that others hold
+_SHORT = {"id", "is", "cc", "tx", "no", "nr", "ts", "dt", "tm", "ip", "cd"} # words that others hold
 
 
 @cache
@@ -197,6 +261,24 @@ def _cut(word: str) -> tuple[str, ...] | None: # the fewest known words that a w
 def _cut_rest(rest: str) -> tuple[str, ...] | None:
     return _cut(rest) if len(rest) > 2 or rest in _SHORT else None
 
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #86a7525b
+def _stem(word: str) -> str:
+    return re.sub(r"(?:ami|ach|ow|em|ji|ja|ie|ia|es|as|os|[aeiouys])$", "", word)
+
+
+@cache
+def _words_by_stem() -> dict[str, str]:
+    words = [word for word in _meanings_by_word() if word.isascii() and len(word) > 4]
+    return {_stem(word): word for word in words if len(_stem(word)) >= 4}
+
+
+def _akin(word: str) -> list[str]: # words of the vocabulary that an unknown word is a form of, or holds
+    if len(word) > 4 and (same := _words_by_stem().get(_stem(word))):
+        return [same]
+    if len(word) > 3 and word.endswith(("no", "num", "nbr")):
+        return ["no"]
+    return [part for part in _meanings_by_word() if len(word) > 7 and len(part) >= 5 and part in word][:1]
+
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #5da7c002
 @cache
 def known_words(
@@ -211,11 +293,13 @@ def known_words(
             words += parts or [word]
         elif len(word) > 3 and (cut := _cut(word)):
             words += cut
-        elif len(word) > 7 and word not in known:
-            words += [part for part in known if len(part) >= 5 and part in word][:1] or [word]
         else:
-            words.append(word)
+            words += [word] if word in known else _akin(word) or [word]
     return tuple(words)
+
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #b725a4a3
+_LENGTHS = "h|hr|hrs|hours?|d|days?|w|weeks?|months?|mo|mins?|dias?|horas?|tage?|jours?"
+_WINDOW = re.compile(rf"(?<![0-9])\d{{1,3}}[ _]?(?:{_LENGTHS})(?![a-z])")
 
 
 @cache
@@ -224,4 +308,5 @@ def meanings(
 ) -> frozenset[str]: # of MEANINGS
     "List what the words of a column's name stand for."
     known = _meanings_by_word()
-    return frozenset().union(*(known.get(word, frozenset()) for word in known_words(name)))
+    window = {"statistic"} if _WINDOW.search(name.lower()) else set()
+    return frozenset(window).union(*(known.get(word, frozenset()) for word in known_words(name)))

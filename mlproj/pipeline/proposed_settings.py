@@ -61,7 +61,7 @@ def prepare_settings(known: Known) -> dict:
     return {
         "columns": proposal.columns,
         "types": proposal.types,
-        "start": "1970-01-01",
+        "start": proposal.start,
         "decimals": proposal.decimals,
         "decimal_mark": proposal.marks.decimal,
         "thousands_mark": proposal.marks.thousands,
