@@ -287,7 +287,7 @@ def report() -> None:
     root = project_root()
     path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
     if not (path.is_file() and executed.is_file()):
-        raise UserError("there is no comparison yet: `make repro` makes it")
+        raise UserError("there is no comparison yet: `mlproj repro` makes it")
     parameters = read_parameters(root)
     published, tolerance = parameters["compare"]["published"], parameters["compare"]["tolerance"]
     unit = alert_unit(parameters["card"])

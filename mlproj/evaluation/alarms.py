@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ..core.checks import UserError
-from ..core.wording import CARDS, AlertUnit, count_noun
+from ..core.wording import CARDS, AlertUnit, count_noun, figure_text
 
 # %% ../../nbs/api/50_evaluation/65_alarms.ipynb #bd046022
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def alarm_table(
     unit: AlertUnit = CARDS, # what the team looks at
 ) -> pd.DataFrame: # index: alarm; columns: number, limit, state, about
     "List alarms, each with its number."
-    rows = [[alarm.number, alarm.limit, alarm.state, alarm.about] for alarm in alarms]
+    rows = []
+    for alarm in alarms:
+        figures = [figure_text(value, ".4g") for value in (alarm.number, alarm.limit)]
+        rows.append([*figures, alarm.state, alarm.about])
     names = pd.Index([alarm_title(alarm, unit) for alarm in alarms], name="alarm")
     return pd.DataFrame(rows, index=names, columns=["number", "limit", "state", "about"])
 

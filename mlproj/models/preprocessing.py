@@ -75,7 +75,8 @@ def describe_missing(
     missing = missing[missing > 0].sort_values(ascending=False, kind="stable")
     if missing.empty:
         return ""
-    some = join_words([f"`{name}` ({share:.0%} of the rows)" for name, share in missing[:3].items()])
+    shares = missing[:3].map(lambda share: f"{share:.0%}" if share >= 0.01 else "less than 1%")
+    some = join_words([f"`{name}` ({share} of the rows)" for name, share in shares.items()])
     more = f", and of {len(missing) - 3} others" if len(missing) > 3 else ""
     treated = "takes them as they are" if estimator in TAKES_MISSING else "takes the mean instead"
     return f"Values are missing of {some}{more}: {estimator} {treated}."
