@@ -239,7 +239,8 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
         f"measured: {plan.why_delay}" if plan.why_delay else "how long is it until a fraud is reported?"
     )
     notes["card"] = "no column names who pays" if proposal.card is None else ""
-    notes["top_k"] = "cards looked at each day"
+    looked_at = "cards" if proposal.card else "transactions"
+    notes["top_k"] = f"{looked_at} looked at each day: twice the frauds, and at most a tenth of all"
     notes["folds"] = plan.remark or f"at least {plan.least_frauds} frauds in each training and each test"
     notes["assumptions"] = "its other lines stay; read them"
     if proposal.time_kind == "steps":
