@@ -300,6 +300,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                             'mlproj/data/csv_files.py'),
                                        'mlproj.data.csv_files._named_delimiter': ( 'api/20_data/csv_files.html#_named_delimiter',
                                                                                    'mlproj/data/csv_files.py'),
+                                       'mlproj.data.csv_files._number_repeated': ( 'api/20_data/csv_files.html#_number_repeated',
+                                                                                   'mlproj/data/csv_files.py'),
                                        'mlproj.data.csv_files._read_as_it_is': ( 'api/20_data/csv_files.html#_read_as_it_is',
                                                                                  'mlproj/data/csv_files.py'),
                                        'mlproj.data.csv_files._records': ( 'api/20_data/csv_files.html#_records',

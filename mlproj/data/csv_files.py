@@ -97,6 +97,7 @@ class Layout:
     before: int # lines that stand before the names
     width: int # fields in a row
     plain: bool # whether the engine can read the file as it is
+    numbered: list[str] # of the names, those that got a number, since they stand there before
 
 # %% ../../nbs/api/20_data/06_csv_files.ipynb #71c00fff
 def _sample(path: Path, scan: TextScan, dialect: Dialect) -> list[str]: # lines, from the names on
@@ -171,11 +172,24 @@ def find_layout(
     rows = _split(lines, delimiter, quote) or [[]]
     names, width = _fit_width(rows[0], rows[1:])
     names = [name if name.strip() else "" for name in names]
+    names, numbered = _number_repeated(names)
     check_columns(path, names)
     usual = scan.encoding in ("utf-8", "utf-8-sig") and scan.line_ends in ({"\n"}, {"\r\n"}, frozenset())
     at_once = not (n_before or dialect.comment or dialect.footer) and bool(lines[0].strip())
     plain = usual and at_once and width == len(rows[0]) == len(names) and len(quote) == 1
-    return Layout(delimiter, quote, names, n_before, width, plain)
+    return Layout(delimiter, quote, names, n_before, width, plain, numbered)
+
+# %% ../../nbs/api/20_data/06_csv_files.ipynb #6cd79907
+def _number_repeated(names: list[str]) -> tuple[list[str], list[str]]: # all names, those with a number
+    taken, all_names, numbered = {name.lower() for name in names}, [], []
+    for name in names:
+        if name and name in all_names:
+            free = (f"{name}_{n}" for n in itertools.count(2))
+            name = next(new for new in free if new.lower() not in taken)
+            numbered.append(name)
+        all_names.append(name)
+        taken.add(name.lower())
+    return all_names, numbered
 
 # %% ../../nbs/api/20_data/06_csv_files.ipynb #8e28f94f
 def _rows(path: Path, scan: TextScan, layout: Layout, dialect: Dialect) -> Iterator[list[str]]:
@@ -278,6 +292,9 @@ def _remarks(path: Path, scan: TextScan, layout: Layout, dialect: Dialect) -> li
         columns = "column" if len(nameless) == 1 else "columns"
         verbs = "has no name and is" if len(nameless) == 1 else "have no name and are"
         remarks.append(f"{columns} {', '.join(nameless)} of {path.name} {verbs} left out")
+    if layout.numbered:
+        repeated = ", ".join(layout.numbered)
+        remarks.append(f"a column's name of {path.name} stands there before: the later column is {repeated}")
     if layout.delimiter != "," and not dialect.delimiter:
         sign = _SIGN_NAMES.get(layout.delimiter, repr(layout.delimiter))
         remarks.append(f"the fields of {path.name} are separated by a {sign}")
