@@ -284,6 +284,8 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
         for columns in proposal.columns.values()
         for part in ([columns] if isinstance(columns, str) else columns)
     }
+    amount = proposal.columns["amount"]
+    inputs = {_content(survey, amount): amount} # what they hold → the column
     for name in survey.walk([name for name in survey.profiles if name not in taken]):
         profile = survey.profiles[name]
         kind, note = input_type(survey, profile, readings)
@@ -294,12 +296,13 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
             proposal.evaluation_only.append(key)
         elif kind is None:
             proposal.left_out[name] = note
-        elif same := _repeats_another(proposal, survey, profile):
+        elif same := inputs.get(_content(survey, name)):
             proposal.left_out[name] = f"it holds the same as {same}"
         elif whom := _names_an_entity(proposal, survey, profile):
             proposal.left_out[name] = f"it has a value of its own for nearly each {whom}"
         else:
             _add_input(proposal, profile, kind, note)
+            inputs[_content(survey, name)] = name
 
 
 def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> None:
@@ -312,16 +315,10 @@ def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> No
         proposal.incomplete.append(name)
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #bea6dcc4
-def _repeats_another(
-    proposal: Proposal, survey: Survey, profile: Profile
-) -> str: # a column with the same values
-    amount = proposal.columns["amount"]
-    for other in [amount, *(proposal.columns[name] for name in proposal.inputs)]:
-        twin = survey.profiles[other]
-        alike = (twin.distinct, twin.low, twin.high) == (profile.distinct, profile.low, profile.high)
-        if alike and survey.head[other].equals(survey.head[profile.name]):
-            return other
-    return ""
+def _content(survey: Survey, name: str) -> tuple[int, float, float, bytes]: # of columns that hold the same
+    profile = survey.profiles[name]
+    head = pd.util.hash_pandas_object(survey.head[name], index=False).to_numpy()
+    return profile.distinct, profile.low, profile.high, head.tobytes()
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #abcf83f4
 _MEASURES = {"limit", "balance", "amount", "measure", "statistic", "rate", "fee", "latitude", "longitude"}
