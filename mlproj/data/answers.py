@@ -70,18 +70,15 @@ def tells_the_answer(
     fraud: pd.Series, # one a row: 1, 0 or missing
 ) -> str: # how, or nothing
     "Say how a column's values tell which rows are frauds."
-    profile, codes, known = survey.profiles[name], survey.values(name).codes, fraud.isin([0, 1])
+    profile, codes, known = survey.profiles[name], survey.values(name).codes, fraud.notna().to_numpy()
     few = profile.distinct <= FEW_TEXTS
     value = (codes if few else np.minimum(codes, 0))[known] + 1 # 0 where nothing stands
-    counts = pd.DataFrame({"n": np.bincount(value), "frauds": np.bincount(value, fraud[known])})
-    pure = counts.frauds >= _PURE * counts.n
-    frauds = counts.frauds.sum()
-    if not frauds or frauds > 0.5 * counts.n.sum():
+    rows, frauds = np.bincount(value), np.bincount(value, fraud[known]) # by value
+    if not frauds.sum() or frauds.sum() > 0.5 * rows.sum():
         return ""
-    if counts.frauds[pure].sum() >= 0.9 * frauds:
+    if frauds[frauds >= _PURE * rows].sum() >= 0.9 * frauds.sum():
         return "its values tell which rows are frauds"
-    given = counts[1:]
-    if profile.given < profile.rows and given.frauds.sum() >= max(5, _PURE * given.n.sum()):
+    if profile.given < profile.rows and frauds[1:].sum() >= max(5, _PURE * rows[1:].sum()):
         return "it is given for frauds alone"
     if profile.numeric and not few and _separates(survey.numbers(name), fraud):
         return "its largest or smallest numbers are the frauds"

@@ -277,13 +277,14 @@ def read_moments(
         worth = (_TIMELIKE | set(PARTS)) & meanings(name)
         return _read_number(profile, survey.numbers(name)) if worth else None
     few = survey.head[name].dropna().head(50)
-    few = few if len(few) else survey.texts(name).dropna().head(50)
+    few = (few if len(few) else survey.texts(name).dropna().head(50)).tolist()
     for read, pattern in {
         _read_iso: _ISO,
         _read_dated: _DATED.pattern,
         _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?",
     }.items():
-        if few.str.fullmatch(pattern).mean() >= 0.8 and (found := read(survey.texts(name))):
+        fitting = sum(re.fullmatch(pattern, text) is not None for text in few)
+        if fitting >= 0.8 * len(few) and (found := read(survey.texts(name))):
             return found
     return _read_month_names(profile, survey, name)
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .column_values import ColumnValues, read_values, walk_columns
+from .column_values import ColumnValues, match_texts, read_values, walk_columns
 
 # %% ../../nbs/api/20_data/60_profile.ipynb #1455cabb
 _SIGNS = r"[$€£¥₹₽₺₩₪₫฿₴₦]"
@@ -125,11 +125,6 @@ class Profile:
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 
 
-def _match(texts: pa.Array, pattern: str) -> np.ndarray: # of truth: where a pattern fits a whole text
-    matching = pc.match_substring_regex(texts, rf"^(?:{pattern})$")
-    return matching.fill_null(False).to_numpy(zero_copy_only=False)
-
-
 def numeric_texts(
     texts: pa.Array,
     marks: Marks | None, # where numbers are not written plainly
@@ -138,7 +133,7 @@ def numeric_texts(
     plain = texts
     if marks is not None:
         plain = pa.array(plain_number(pd.Series(pd.array(texts, dtype="str")), marks))
-    return pc.if_else(_match(plain, _NUMBER), plain, None)
+    return pc.if_else(match_texts(plain, _NUMBER), plain, None)
 
 
 def to_floats(
@@ -155,17 +150,17 @@ def _number_measures(numbers: pa.Array, counts: np.ndarray) -> dict[str, float]:
     there = not np.isnan(floats).all()
     return {
         "numbers": int(counts.sum()),
-        "whole": int(counts[_match(numbers, r"[+-]?\d+(\.0*)?")].sum()),
+        "whole": int(counts[match_texts(numbers, r"[+-]?\d+(\.0*)?")].sum()),
         "digits": _digits(numbers),
         "low": float(np.nanmin(floats)) if there else 0.0,
         "high": float(np.nanmax(floats)) if there else 0.0,
         "negative": int(counts[floats < 0].sum()),
-        "padded": int(counts[_match(numbers, r"0\d+")].sum()),
+        "padded": int(counts[match_texts(numbers, r"0\d+")].sum()),
     }
 
 
 def _digits(numbers: pa.Array) -> int: # after the point, the most, without zeros at the end
-    pointed = numbers.filter(_match(numbers, r"[+-]?\d*\.\d*"))
+    pointed = numbers.filter(match_texts(numbers, r"[+-]?\d*\.\d*"))
     cut = pc.utf8_rtrim(pointed, "0")
     digits = pc.subtract(pc.subtract(pc.utf8_length(cut), pc.find_substring(cut, ".")), 1)
     return pc.max(digits).as_py() or 0
@@ -265,7 +260,8 @@ def _first_rows(raw: ibis.Table) -> pd.DataFrame: # as text
 
 
 def _written(values: pd.Series) -> list[str]: # the texts, where they are numbers that are not written plainly
-    plain = values.str.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
-    if plain.all() or not values.str.fullmatch(MONEY).mean() >= 0.95:
+    texts = pa.array(values)
+    plain = match_texts(texts, r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+    if plain.all() or not match_texts(texts, MONEY).mean() >= 0.95:
         return []
     return values.tolist()
