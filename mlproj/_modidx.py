@@ -502,6 +502,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlproj.data.moments._read_sheet_days': ( 'api/20_data/moments.html#_read_sheet_days',
                                                                                'mlproj/data/moments.py'),
                                      'mlproj.data.moments._read_steps': ('api/20_data/moments.html#_read_steps', 'mlproj/data/moments.py'),
+                                     'mlproj.data.moments._read_words': ('api/20_data/moments.html#_read_words', 'mlproj/data/moments.py'),
                                      'mlproj.data.moments._share': ('api/20_data/moments.html#_share', 'mlproj/data/moments.py'),
                                      'mlproj.data.moments._to_seconds': ('api/20_data/moments.html#_to_seconds', 'mlproj/data/moments.py'),
                                      'mlproj.data.moments.read_moments': ( 'api/20_data/moments.html#read_moments',

@@ -71,9 +71,9 @@ def _sides(name: str) -> set[str]: # each word counts once: tid is a terminal or
     }
 
 # %% ../../nbs/api/20_data/67_entities.ipynb #c43d9efa
-_OPAQUE = ( # hexadecimal, a word and a number, a number with a part hidden, a long number
+_OPAQUE = ( # hexadecimal, a word and a number, a number with a part hidden, a long number, a wallet
     r"[A-Za-z]{0,12}[-_:.]?(?=[0-9A-Fa-f-]*\d)[0-9A-Fa-f-]{6,}|[A-Za-z]{1,8}[-_]\d{2,}"
-    r"|.*(?:\*|X){4,}.*\d{2,}|\d{7,}"
+    r"|.*(?:\*|X){4,}.*\d{2,}|\d{7,}|0x[0-9A-Fa-f]{6,}|[13bc][0-9A-Za-z]{25,}"
 )
 
 

@@ -210,10 +210,10 @@ _COMPACT = {8: ["%Y%m%d", "%d%m%Y"], 6: ["%y%m%d", "%d%m%y"], 14: ["%Y%m%d%H%M%S
 
 
 def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
-    if not _TIMELIKE & named:
+    if not (_TIMELIKE | {"hour"}) & named:
         return None
     given = values.dropna().astype("int64")
-    if profile.high < 240_000 and "clock" in named and profile.distinct > 24:
+    if profile.high < 240_000 and {"clock", "hour"} & named and profile.distinct > 24:
         if ((given % 100 < 60) & (given // 100 % 100 < 60)).all() and profile.high > 2_359:
             seconds = values // 10_000 * 3600 + values // 100 % 100 * 60 + values % 100
             return Reading("clock", "%H%M%S", seconds)
@@ -222,7 +222,8 @@ def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) ->
     text = values.map(lambda number: str(int(number)).zfill(digits), na_action="ignore")
     for form in _COMPACT.get(digits, []):
         times = pd.to_datetime(text, format=form, utc=True, errors="coerce")
-        if times.notna().sum() >= 0.99 * len(given) and times.dt.year.between(1900, 2060).mean() > 0.9:
+        years = times.dropna().dt.year
+        if len(years) >= 0.99 * len(given) and years.between(1900, 2060).mean() > 0.9:
             return Reading("moment" if "%H" in form else "date", form, _to_seconds(times))
     return None
 
@@ -258,6 +259,21 @@ def _may_be_mixed(profile: Profile, values: pd.Series, named: frozenset[str]) ->
     return bare and not clock and profile.distinct > 24
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #4137d43a
+_IN_WORDS = [ # with the name of the month first, or as servers log it
+    *(f"{month} %d{comma} %Y{clock}" for month in ("%b", "%B") for comma in ("", ",")
+      for clock in ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")),
+    *("%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S"),
+]
+
+
+def _read_words(values: pd.Series) -> Reading | None: # one text a row
+    few = values.dropna().head(50)
+    for form in _IN_WORDS:
+        if pd.to_datetime(few, format=form, utc=True, errors="coerce").notna().mean() >= 0.9:
+            return _read_format(values, form)
+    return None
+
+# %% ../../nbs/api/20_data/63_moments.ipynb #2e065f8c
 def read_moments(
     survey: Survey,
     name: str, # of a column
@@ -282,6 +298,7 @@ def read_moments(
         _read_iso: _ISO,
         _read_dated: _DATED.pattern,
         _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?",
+        _read_words: r"(?:[A-Za-z]{3},? )?[A-Za-z]{3,9} \d.*|\d{1,2}/[A-Za-z]{3}/\d{4}:.*",
     }.items():
         fitting = sum(re.fullmatch(pattern, text) is not None for text in few)
         if fitting >= 0.8 * len(few) and (found := read(survey.texts(name))):

@@ -169,6 +169,8 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
         note = (
             f"the card: {card.note()}" if entity is card.best else "; ".join([*entity.reasons, entity.doubt])
         )
+        if card.best is None and entity is rest[0]:
+            note += "; not sure that it does not pay: no column's name says who does"
         name = add_column(proposal, contract_name(profile.name), entity.columns, note.strip("; "), kind)
         proposal.entities.append(name)
     proposal.card = proposal.entities[0] if card.best else None

@@ -231,7 +231,7 @@ def rank_amounts(
     ranking = rank("amount", found, 6.0, chosen)
     if ranking.best:
         return ranking
-    nameless = [one for one in found if not meanings(one.columns[0]) and one.points >= 4.0]
+    nameless = [one for one in found if meanings(one.columns[0]) <= {"transaction"} and one.points >= 4.0]
     return Ranking("amount", tuple(nameless if len(nameless) == 1 else ()))
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #789ab6dd

@@ -30,7 +30,8 @@ MEANINGS = {
         sahtekarlik petos csalas podvod мошенничество мошеннический фрод 欺诈 欺詐 诈骗 盗刷 洗钱 不正
         fraudster betrueger oszustwa oszust oszukancza wyludzenie penipuan penipu qizha zhapian daoshua
         xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
-        riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore""",
+        riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore fraudeur fraudeurs
+        fraudador defraudador moshennichestvo moshennik fusei frauda sagi""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
         dispute disputed impaye retrofacturation 拒付 chargedback contestacao contestado contestation
         litige disputa reklamation reklamacja""",
@@ -38,8 +39,8 @@ MEANINGS = {
         sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos suspeitas
         sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo anomali
         mencurigakan supheli""",
-    "target": """label labels class target outcome y etiqueta rotulo etikett zielvariable klasse classe
-        clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
+    "target": """label labels lbl tgt class target outcome y etiqueta rotulo etikett zielvariable klasse
+        classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas legitimos
         legittimo lecito licito genuino genuina nonfraudulent""",
     "not": "not non no kein nicht pas nie tidak bukan degil nao",
@@ -57,7 +58,8 @@ MEANINGS = {
         decyzja keputusan karar onay denied block blocked bloqueado bloqueada frozen action estorno
         devolucion rimborso remboursement erstattung erstattet zwrot iade escalated reimbursed
         reimbursement recovered recovery succeeded success successful failed failure writeoff
-        investigador aprobada aprobado aprovada aprovado rechazada rechazado recusada""",
+        investigador aprobada aprobado aprovada aprovado rechazada rechazado recusada esito exito
+        uitkomst utfall gateway""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
@@ -70,9 +72,9 @@ MEANINGS |= {
         moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc
         dtm tstamp created creation erstellt erstellung creado creada creacion criado criada criacao
         cree creato creazione aangemaakt utworzenia dibuat olusturma waktu shijian performed executed
-        happened initiated""",
+        happened initiated nichiji vremya datetimes tidpunkt cas""",
     "step": """step steps tick elapsed offset seconds sec secs delta hours days minutes period week
-        weeks timestep""",
+        weeks timestep t""",
     "year": "year yr jahr ano annee anno jaar rok yil 年",
     "month": "month mon monat mes mois mese maand miesiac ay 月",
     "day": "day tag dia jour giorno dag dzien gun 日",
@@ -95,13 +97,13 @@ MEANINGS |= {
     "later": """actual delivered shipped settled settle posting posted post clearing cleared valuta
         wertstellung processed batch updated update modified changed captured capture completed finished
         end last export exported loaded load payout available buchungstag contabile contabil contable
-        comptable ksiegowania ksiegowa""",
+        comptable ksiegowania ksiegowa buchungsdatum""",
     "arrival": """received receive arrival arrived ingested ingestion arrives eingang empfangen recibido
         recebido recu""",
     "before": """previous prev prior before first start begin last old vorher avant antes awal initial
         anterior ancien iniziale inicial inicio poprzedni eski""",
     "after": """new after post afterwards nachher apres despues depois neu akhir final finale posterior
-        nouveau nuevo novo koncowe""",
+        nouveau nuevo novo koncowe aft following""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #c7ec3fbd
@@ -111,7 +113,7 @@ MEANINGS |= {
         prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
         eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
         kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
-        subtotal gross deposit withdrawal""",
+        subtotal gross deposit withdrawal vl vlr kingaku castka osszeg geumaek valortotal""",
     "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
         saldos soldes""",
     "limit": "limit limite lmt kreditlimit cl line plafond kreditrahmen",
@@ -130,14 +132,14 @@ MEANINGS |= {
     "measure": """income salary age alter edad idade distance dist duration dur length population pop
         size years months einkommen revenu deductible premium coverage interest tenure hours days
         minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion duracao
-        distanza entfernung afstand jarak odleglosc distancia""",
+        distanza entfernung afstand jarak odleglosc distancia vozrast""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #3ae106e8
 MEANINGS |= {
     "card": """card cards crd cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao
         carta kort kart karta kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart
-        karty kahao cartes tarjetas cartoes kortnummer kartnr debitcard""",
+        karty kahao cartes tarjetas cartoes kortnummer kartnr debitcard kortti kartya""",
     "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta
         conto rekening rachunek hesap счет 账户 账号 nameorig acctnum rekeningnummer bankrekening
         cuentas contas rachunku zhanghu wallet wallets vpa upi nomorrekening""",
@@ -146,7 +148,8 @@ MEANINGS |= {
         subscriber cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder
         insured versicherter klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger
         nasabah pelanggan klienta clienti kehu yonghu entity party employee empleado mitarbeiter rider
-        player guest traveler traveller household applicant borrower""",
+        player guest traveler traveller household applicant borrower kaiin kunder visitor asiakas
+        zakaznik""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem origine
         mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur debiteur dbtr
@@ -163,7 +166,8 @@ MEANINGS |= {
         hospital supplier lojista establecimiento establecimientos estabelecimentos sklepu pedagang toko
         penjual satici magaza shanghu winkelier verkoper verkaeufer verkaufer vendeur venditore vendedor
         geschaeft geschaft biller outlet dealer business company firma empresa azienda entreprise
-        shortcode agent agents agente restaurant hotel garage clinic physician""",
+        shortcode agent agents agente restaurant hotel garage clinic physician butik forretning kameiten
+        magazin obchodnik kereskedo comerciant kauppias taller kopman affiliate""",
     "terminal": """terminal terminals pos tpe atm kasse terminale maquina automat geldautomat 终端 tid
         kassa kasa bankomat bankomatu""",
     "device": """device fingerprint ip ipaddress browserid cookie session imei mac gerat geraet appareil
@@ -188,10 +192,11 @@ MEANINGS |= {
         транзакции платеж islem nsu utr rrn arn entry charge spend transfer virement ueberweisung
         uberweisung incident loan application request rqst jiaoyi transaksi transakcji islemler operacji
         boeking przelew przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico
-        folio recibo factura fattura ricevuta quittung loss accident checkout reservation trip ride wire""",
+        folio recibo factura fattura ricevuta quittung loss accident checkout reservation trip ride wire
+        auftrag auftrags session torihiki operacii platba maksu kup topup load""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token hash
         hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk
-        nomor numara numarasi codigo codice kod kode kodu uetr refno folio""",
+        nomor numara numarasi codigo codice kod kode kodu uetr refno folio nomer numar""",
     "index": """index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende
         record recno""",
     "kind": """type types typ tipo category categories kategorie categorie categoria catg cat class
@@ -210,7 +215,7 @@ MEANINGS |= {
         district timezone zone lugar local adresse endereco direccion domicile bundesland area nation
         nationality kota kraj miasto sehir ulke negara plaats ulica indirizzo rua bairro provincia zona
         chengshi ubicacion ubicacao posizione localizacao lokasi konum localizacion municipality
-        prefecture""",
+        prefecture gorod strana maa""",
     "name": """name names first last surname firstname lastname nom prenom nome vorname nachname nombre
         apellido owner nama imie nazwisko naam achternaam voornaam cognome sobrenome apellidos fname
         lname fullname alias nickname""",
@@ -225,7 +230,7 @@ MEANINGS |= {
         profession title kelamin cinsiyet plec geslacht beruf pekerjaan meslek zawod profesion profissao
         professione religion citizenship""",
     "currency": """currency ccy curr wahrung waehrung devise moneda moeda valuta cur uang birimi eth btc
-        usdt usdc xrp ltc wei satoshi""",
+        usdt usdc xrp ltc wei satoshi valyuta""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #bf8f1666
@@ -276,7 +281,7 @@ def _akin(word: str) -> list[str]: # words of the vocabulary that an unknown wor
     if len(word) > 4 and (same := _words_by_stem().get(_stem(word))):
         return [same]
     if len(word) > 3 and word.endswith(("no", "num", "nbr")):
-        return ["no"]
+        return ["num"]
     return [part for part in _meanings_by_word() if len(word) > 7 and len(part) >= 5 and part in word][:1]
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #5da7c002
