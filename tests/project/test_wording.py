@@ -81,7 +81,7 @@ OF_OTHER_WORLDS = {
     "anonymous": re.compile(rf"{OF_CARDS.pattern}|\b(konto|shops?)\b", re.IGNORECASE),
     "awkward": re.compile(r"\b(shops?|v1)\b", re.IGNORECASE),
 }
-BAD_FORM = re.compile(r"\bnan\b|(?<![\d.,])1 (days|folds|alerts|frauds|transactions)\b")
+BAD_FORM = re.compile(r"\bnan\b|(?<![\d.,])1 (days|folds|alerts|frauds|transactions|inputs)\b")
 
 
 def settle(root: Path, name: str) -> None:
