@@ -185,3 +185,83 @@ def test_a_query_is_of_many_columns(monkeypatch):
     "More columns need three queries for each block of columns, and never one for each column."
     few, many = (count_queries(n_blocks * COLUMNS_AT_ONCE, monkeypatch) for n_blocks in (1, 6))
     assert many - few <= 3 * 5
+
+
+UNLIKELY = { # columns in place of usual ones, and which of them are the label, the time and the card
+    "a status that names fraud": (
+        {"order_status": lambda t: np.where(t.fraud == 1, "SUSPECTED_FRAUD", "COMPLETE")},
+        {"label": "order_status"},
+    ),
+    "kinds of fraud": (
+        {"label": lambda t: np.where(t.fraud == 0, "legit", np.where(t.n % 40, "takeover", "card testing"))},
+        {"label": "label"},
+    ),
+    "creation in seconds": ({"created": lambda t: t.when.astype("int64") // 10**6}, {"time": "created"}),
+    "days of a spreadsheet": (
+        {"Txn Date": lambda t: (t.when - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1)},
+        {"time": "Txn Date"},
+    ),
+    "wallets": (
+        {"from_address": lambda t: [f"0x{n * n % 31:040x}" for n in t.n]},
+        {"card": "from_address"},
+    ),
+    "a card at its acceptor": (
+        {
+            "card_acceptor_id": lambda t: [f"M{n % 9:05}" for n in t.n],
+            "pan": lambda t: [f"4000********{1000 + n * n % 31}" for n in t.n],
+        },
+        {"card": "pan"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKELY)
+def test_what_a_column_is_called_and_holds_decides_together(kind):
+    made, roles = UNLIKELY[kind]
+    rows = ROW.assign(when=pd.to_datetime(ROW.when).astype("datetime64[us]"), n=range(len(ROW)))
+    drop = {"label": "fraud", "time": "when", "card": "user_id"}
+    table = ROW.drop(columns=[drop[role] for role in roles]).assign(
+        **{name: write(rows) for name, write in made.items()}
+    )
+    proposal = propose_roles(survey(table), "t")
+    found = {"label": proposal.columns["is_fraud"], "time": proposal.columns["timestamp"]}
+    found["card"] = proposal.columns[proposal.card]
+    assert {role: found[role] for role in roles} == roles
+    if "label" in roles:
+        assert "not sure" in proposal.notes["is_fraud"]
+        assert sum(value == 1 for value in proposal.labels.values()) == len(set(table[roles["label"]])) - 1
+
+
+def test_days_of_a_spreadsheet_count_from_where_it_counts():
+    when = pd.to_datetime(ROW.when)
+    table = ROW.drop(columns="when").assign(date=(when - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1))
+    proposal = propose_roles(survey(table), "t")
+    assert (proposal.types["timestamp"], proposal.start) == ("days", "1899-12-30")
+
+
+def test_days_in_no_order_are_a_time_that_is_not_sure():
+    table = ROW.drop(columns="when").assign(locdt=[n * 7 % 90 for n in range(200)])
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.columns["timestamp"] == "locdt"
+    assert "not sure that it is the time" in proposal.notes["timestamp"]
+
+
+def test_numbers_and_addresses_of_people_are_no_inputs():
+    table = ROW.assign(
+        cardLast4Digits=[1000 + n % 31 for n in range(200)],
+        cardCVV=[100 + n % 31 for n in range(200)],
+        phone=[491_700_000_000 + n % 31 for n in range(200)],
+        email=[f"a{n % 31}@b.c" for n in range(200)],
+        billing_street=[f"{n % 31} Main Street" for n in range(200)],
+        last_name=["Rossi", "Silva", "Kaya", "Nowak", "Weber", "Diaz", "Chen", "Novak"] * 25,
+        cvv_match=["Y", "N"] * 100,
+    )
+    assert propose_roles(survey(table), "t").inputs == ["cvv_match"]
+
+
+def test_a_class_of_devices_is_no_entity():
+    devices = ["Edge", "Chrome", "Safari", "Firefox", "iOS App", "Android App", "Opera", "Chip Reader"]
+    table = ROW.assign(device=devices * 25, device_id=[f"d-{n % 23:05}" for n in range(200)])
+    proposal = propose_roles(survey(table), "t")
+    assert "device_id" in proposal.entities
+    assert "device" in proposal.inputs
