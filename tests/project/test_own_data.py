@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -38,7 +38,7 @@ def draw(
 def write_shop(folder: Path) -> tuple[Path, pd.DataFrame]: # the file; what prepare should make of it
     """Write a gzipped CSV with semicolons: ids of text, local times, decimal amounts.
 
-    One of its columns is unusable, and one tells the answer.
+    One of its columns is unusable, and one tells the answer. Some times are in an hour that the clock skips.
     """
     drawn, zone, start = draw(2000), ZoneInfo("Europe/Paris"), datetime(2024, 3, 1)
     local = [start + timedelta(seconds=int(second)) for second in drawn["second"]]
@@ -67,7 +67,11 @@ def write_shop(folder: Path) -> tuple[Path, pd.DataFrame]: # the file; what prep
         "merchant": [f"M{merchant}" for merchant in drawn["merchant"]],
         "is_fraud": drawn["fraud"].astype(int),
     }
-    return path, pd.DataFrame(expected)
+    return path, pd.DataFrame(expected)[[is_shown(time, zone) for time in local]]
+
+
+def is_shown(time: datetime, zone: ZoneInfo) -> bool: # on a clock of that zone
+    return time.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == time
 
 
 def write_devices(folder: Path) -> tuple[Path, pd.DataFrame]:
@@ -169,7 +173,10 @@ def test_prepare_makes_of_a_strange_file_what_was_written(empty, name):
         assert prepared[column].astype("object").where(prepared[column].notna(), None).tolist() == (
             expected[column].astype("object").where(expected[column].notna(), None).tolist()
         ), column
-    assert json.loads((empty.root / "metrics/prepare.json").read_text())["rejected"] == 0
+    summary = json.loads((empty.root / "metrics/prepare.json").read_text())
+    skipped = "timestamp: the clock of Europe/Paris skips this hour"
+    n_skipped = summary["rows"] - len(expected)
+    assert summary["rejected_by_reason"] == ({skipped: n_skipped} if name == "shop" else {})
 
 
 def test_what_is_proposed_says_what_is_wrong(empty):
