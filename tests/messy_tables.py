@@ -303,7 +303,13 @@ def label_time_forms(draw: st.DrawFn, zone: str) -> Form:
 # Amounts.
 
 MARKS = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", "'"), (".", " "))
-SIGNS = (("", ""), ("", ""), ("$", ""), ("€ ", ""), ("USD ", ""), ("", " €"), ("", " zł"), ("£", ""))
+SIGNS = ( # before and behind an amount, of one currency
+    (("", ""),),
+    (("", ""), ("$", ""), ("USD ", "")),
+    (("", ""), ("€ ", ""), ("", " €")),
+    (("", " zł"),),
+    (("£", ""),),
+)
 NO_NUMBERS = (
     "abc",
     "--5",
@@ -331,13 +337,15 @@ def written(
 
 
 @st.composite
-def amounts(draw: st.DrawFn, digits: int, marks: tuple[str, str], refunds: str) -> Cell:
+def amounts(
+    draw: st.DrawFn, digits: int, marks: tuple[str, str], refunds: str, signs: tuple[tuple[str, str], ...]
+) -> Cell:
     amount = draw(
         st.integers(-1_000, 10_000)
         | st.integers(0, 10**7)
         | st.sampled_from([0, 1, 99, 100, 123_456, 10**12])
     )
-    before, after = draw(st.sampled_from(SIGNS))
+    before, after = draw(st.sampled_from(signs))
     text = before + written(abs(amount), digits, marks, draw(st.booleans())) + after
     if amount < 0:
         text = draw(st.sampled_from([f"-{text}", f"({text})"]))
@@ -367,7 +375,8 @@ def amount_forms(draw: st.DrawFn) -> Form:
     if digits == 0:
         natives += [Native(pa.int64(), same), Native(pa.int32(), same)]
     natives += [Native(pa.float64(), lambda value: value / 10**digits)]
-    cells = mostly(amounts(digits, marks, refunds), broken_amounts(digits, marks))
+    signs = draw(st.sampled_from(SIGNS))
+    cells = mostly(amounts(digits, marks, refunds, signs), broken_amounts(digits, marks))
     return Form("amount", (header(draw, "amount"),), cells, settings, tuple(natives))
 
 

@@ -7,6 +7,7 @@ __all__ = ['REFUND', 'read_transactions', 'contract', 'split_rejected', 'check_r
            'finish_transactions', 'split_evaluation', 'summarise']
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #5347f36c
+from collections import Counter
 from pathlib import Path
 
 import ibis
@@ -20,6 +21,7 @@ from ..core.columns import REQUIRED
 from .common_types import unite
 from .conversions import Source, check_marks, to_contract
 from .coordinates import add_places
+from .currencies import count_currencies, main_currency
 from .readers import find_files, read_with_remarks
 from .text_files import read_dialect
 from .times import time_zones
@@ -43,13 +45,22 @@ def read_transactions(
     check_shape(entities, list[str], "prepare.entities in params.yaml")
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
     dialect = read_dialect(source.csv)
+    found = {name: read_with_remarks(engine, path, dialect, folder) for name, path in paths.items()}
+    currency = _currency([one.table for one in found.values()], source.columns["amount"])
     files = {}
-    for name, path in paths.items():
-        found = read_with_remarks(engine, path, dialect, folder)
-        check_marks(found, source, name)
-        files[name] = to_contract(found.table, source, name)
+    for name, one in found.items():
+        check_marks(one, source, name)
+        files[name] = to_contract(one.table, source, name, currency)
     ids = [name for name in ("transaction_id", *entities) if source.types.get(name) != "text"]
     return add_places(unite(files, ids), source.coordinates)
+
+
+def _currency(tables: list[ibis.Table], amount: str) -> str | None: # that most amounts say
+    counts = Counter()
+    for table in tables:
+        if amount in table.columns:
+            counts += count_currencies(table[amount])
+    return main_currency(counts)
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #d8cdcbb8
 def _check_timezone(name: str) -> None:

@@ -18,6 +18,7 @@ from ..core.checks import UserError, check_name, check_shape
 from ..core.columns import IN_PREPARE, REQUIRED, TIMES
 from ..core.engine import subquery
 from .coordinates import check_coordinates, degree_types
+from .currencies import other_currency
 from .file_table import FileTable
 from mlproj.data.numbers import (
     BLANKS,
@@ -344,6 +345,7 @@ def to_contract(
     raw: ibis.Table, # as read from a file
     source: Source,
     file: str, # its name, for messages
+    currency: str | None = None, # of amounts that say one; a row in another currency is unreadable
 ) -> ibis.Table: # one column for each of the source's columns, is_negative if it is wanted, `unreadable`
     """Rename and convert a file's columns to those of the contract.
 
@@ -358,7 +360,7 @@ def to_contract(
     made = {name: table[f"{name} value"] for name in source.columns}
     if source.negative_amounts == "column" and "amount" in made:
         made |= {"amount": made["amount"].abs(), "is_negative": (made["amount"] < 0).cast("int64")}
-    return table.select(**made, unreadable=_mark_unreadable(table, ways, source))
+    return table.select(**made, unreadable=_mark_unreadable(table, ways, source, currency))
 
 
 def _kind_in_file(raw: ibis.Table, original: str | list[str]) -> dt.DataType:
@@ -376,8 +378,12 @@ def _check_columns(raw: ibis.Table, source: Source, file: str) -> None:
         _check_kind(name, _kind_in_file(raw, original), source, file)
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #076bee89
-def _mark_unreadable(table: ibis.Table, ways: dict[str, _Way], source: Source) -> ibis.Column:
+def _mark_unreadable(
+    table: ibis.Table, ways: dict[str, _Way], source: Source, currency: str | None
+) -> ibis.Column:
     marks = []
+    if "amount" in ways and (other := other_currency(table["amount"], currency)) is not None:
+        marks.append(other)
     for name, way in ways.items():
         reason = _read(table, name, way, source).reason
         if way.to == "label":

@@ -22,6 +22,7 @@ from ..core.engine import connect
 from ..data.common_types import unite
 from ..data.contract import split_rejected
 from ..data.conversions import to_contract
+from ..data.currencies import count_currencies, currency_remark, main_currency
 from ..data.file_table import FileTable
 from ..data.profile import Survey, survey_table
 from ..data.proposal import Proposal, propose_roles, source_of
@@ -123,7 +124,9 @@ def _read_as_proposed(
     "Read a file as `prepare` would. Raises `UserError` where it would reject every row."
     roles = {"transaction_id", "timestamp", "amount", "is_fraud", "label_time", *proposal.entities}
     names = [column for column in proposal.columns if column in roles]
-    rows = unite({name: to_contract(raw, source_of(proposal, names), name)}, proposal.entities)
+    currency = main_currency(count_currencies(raw[proposal.columns["amount"]]))
+    read = to_contract(raw, source_of(proposal, names), name, currency)
+    rows = unite({name: read}, proposal.entities)
     accepted, rejected = split_rejected(rows, proposal.entities)
     if not len(accepted):
         reason = rejected["reason"].to_pandas().mode()[0]
@@ -240,6 +243,9 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
             f"({MOST_REJECTED:g}) allows: "
             "prepare will stop. Mend the columns above, or raise max_rejected if these rows may be lost."
         )
+    for name, profile in known.survey.profiles.items():
+        if remark := currency_remark(name, list(profile.words)):
+            lines.append(f"NOT SURE: {remark[0].lower()}{remark[1:]}")
     if known.plan.remark:
         lines.append(f"NOT SURE: {known.plan.remark}.")
     elif not known.plan.n_validation_folds:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlproj.core.checks import UserError
 from mlproj.data.common_types import unite
 from mlproj.data.contract import check_rejected, read_transactions, split_rejected
 from mlproj.data.conversions import Source, to_contract
@@ -271,3 +272,19 @@ def test_a_report_is_known_at_the_end_of_its_day():
     refund = "amount: negative, set aside as a refund"
     assert rejected["reason"].to_pylist() == ["label_time: before timestamp", refund]
     check_rejected(3, rejected, 0.34) # the refund does not count
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_amounts_of_another_currency_are_set_aside_with_their_reason(share, tmp_path):
+    signs = {"EUR": ["{} €", "EUR {}", "€{}"], "USD": ["${}", "{} USD", "US$ {}"]}
+    said = ["USD" if number < 100 * share else "EUR" for number in range(100)]
+    texts = [signs[currency][n % 3].format(f"{n}.50") for n, currency in enumerate(said)]
+    for name, part in {"1.csv": slice(0, 50), "2.csv": slice(50, 100)}.items():
+        lines = [f"2024-01-01,{text},0\n" for text in texts[part]]
+        (tmp_path / name).write_text("t,a,f\n" + "".join(lines))
+    source = Source({"timestamp": "t", "amount": "a", "is_fraud": "f"}, decimals={"amount": 2})
+    rows = read_transactions(engine(), tmp_path, source, [])
+    reason = "amount: in USD, where most are in EUR"
+    assert rows["unreadable"].to_pylist() == [reason if currency == "USD" else None for currency in said]
+    with pytest.raises(UserError, match=reason):
+        check_rejected(100, split_rejected(rows, [])[1], 0.05)
