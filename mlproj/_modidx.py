@@ -2396,6 +2396,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                    'mlproj/pipeline/proposed_settings.py'),
                                                    'mlproj.pipeline.proposed_settings.all_settings': ( 'api/70_pipeline/proposed_settings.html#all_settings',
                                                                                                        'mlproj/pipeline/proposed_settings.py'),
+                                                   'mlproj.pipeline.proposed_settings.boosting': ( 'api/70_pipeline/proposed_settings.html#boosting',
+                                                                                                   'mlproj/pipeline/proposed_settings.py'),
                                                    'mlproj.pipeline.proposed_settings.card_windows': ( 'api/70_pipeline/proposed_settings.html#card_windows',
                                                                                                        'mlproj/pipeline/proposed_settings.py'),
                                                    'mlproj.pipeline.proposed_settings.cards_a_day': ( 'api/70_pipeline/proposed_settings.html#cards_a_day',
