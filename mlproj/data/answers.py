@@ -98,7 +98,7 @@ def _separates(numbers: pd.Series, fraud: pd.Series) -> bool: # by the area unde
 MOST_CATEGORIES = 100
 _NAMES = {"name", "text", "contact"}
 
-
+# %% ../../nbs/api/20_data/68_answers.ipynb #f8f9ce26
 def input_type(
     survey: Survey,
     profile: Profile,

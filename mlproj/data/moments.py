@@ -176,7 +176,7 @@ def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> R
             return Reading("epoch", unit, values / factor, zoned=True)
     return None
 
-
+# %% ../../nbs/api/20_data/63_moments.ipynb #375c6272
 SHEET_START = "1899-12-30" # of the days that spreadsheets count
 _SHEET_DAYS = (32_874, 54_789) # 1990 to 2050
 

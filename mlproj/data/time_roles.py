@@ -192,7 +192,7 @@ def _settle(
     kept = [one for one in kept if not _same(plans[first.columns], plans[one.columns])]
     return Ranking(ranking.role, (first, *kept))
 
-
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #a44ec6be
 def _same(
     one: TimePlan, other: TimePlan
 ) -> bool: # whether they tell the same, the second less exactly perhaps
