@@ -13,7 +13,7 @@ from typing import Literal, NotRequired, TypedDict, get_type_hints
 
 from ..core.checks import UserError, check_choice, check_name, read_yaml
 from ..features.definition import parse_definition
-from .schemas import Count, Day, Days, LabelDays, Share, Size, Whole, find_mistakes
+from .schemas import AnyDay, Count, Day, Days, LabelDays, Share, Size, Whole, find_mistakes
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #c280eb0a
 class Folds(TypedDict):
@@ -148,7 +148,7 @@ class Audit(TypedDict):
     ceilings: dict[str, Share]
     limits: AuditLimits
     fewest_frauds: Count
-    cut: str | None
+    cut: AnyDay
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #d05695d2
 class Group(TypedDict):
