@@ -86,7 +86,7 @@ def test_its_stages_have_what_they_read(own):
 
 def test_its_first_commands_say_what_to_do(own):
     assert "begin with `mlproj data add`" in message(own.run("mlproj data", fails=True))
-    assert "`make repro` makes it" in message(own.run("mlproj report", fails=True))
+    assert "`mlproj repro` makes it" in message(own.run("mlproj report", fails=True))
     assert "verify" in own.run("make help").stdout
 
 
