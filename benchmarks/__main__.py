@@ -13,6 +13,7 @@ from benchmarks import features, report
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
+from benchmarks.wide import inspected
 from mlproj.core.files import write_json
 from mlproj.data.simulator import World
 from mlproj.lifecycle.latency import time_models
@@ -25,6 +26,7 @@ class Scale:
     repeats: int = 3 # runs of the contenders that take seconds
     maps: int = 10 # of the wide world, side by side
     skewed_rows: int = 2_000_000
+    inspected: tuple[tuple[int, int], ...] = ((50, 20_000), (200, 20_000), (434, 300_000)) # columns, rows
     training_rows: int = 20_000_000
     trees: int = 20
     served_days: int = 37 # 30 days of the longest window and 7 days of lag
@@ -49,6 +51,7 @@ def run(scale: Scale, scratch: Path) -> dict: # what goes into results.json
         "online": serve_online(scale, table, scratch),
         "skew": skew_terminals(scale, scratch),
         "growth": grow_table(scale, table, scratch),
+        "wide": inspect_wide(scale, scratch),
         "training": train_xgboost(scale, scratch),
     })
 
@@ -88,6 +91,13 @@ def grow_table(scale: Scale, table: Path, scratch: Path) -> list[dict]:
     results = [features.grown(table, scratch, min(3, scale.repeats)), features.grown(wide, scratch, 1)]
     wide.unlink()
     return results
+
+
+def inspect_wide(scale: Scale, scratch: Path) -> dict:
+    say("Proposals for tables of many columns")
+    machine = describe_machine()
+    tables = [inspected(n_columns, n_rows, scratch) for n_columns, n_rows in scale.inspected]
+    return {"processor": machine["processor"], "cores": machine["cores"], "tables": tables}
 
 
 def train_xgboost(scale: Scale, scratch: Path) -> dict:
