@@ -78,7 +78,7 @@ def test_features_of_new_rows_are_those_of_the_pipeline(rows, tmp_path, way):
     expected = make_features(whole, definition, {}).set_index("transaction_id")
 
     parameters = PARAMETERS | {"prepare": settings(way)}
-    kept, rejected = read_new(tmp_path / "new.csv", parameters["prepare"])
+    kept, rejected = read_new(tmp_path / "new.csv", settings(way), tmp_path / "prepared/transactions.parquet")
     found, contradicts = new_features(kept, tmp_path, parameters, "new.csv")
     assert contradicts.empty and len(rejected) == 0 and len(found) == len(new)
     expected = expected.loc[numbers_of(new, way, whole, ids)].set_axis(found.index)
@@ -100,7 +100,7 @@ def test_a_row_that_the_history_has_is_the_same_transaction(rows, tmp_path, way)
     again.loc[1, "amount"] += 1
     write_rows(again, tmp_path / "new.csv")
     parameters = PARAMETERS | {"prepare": settings(way)}
-    kept, _ = read_new(tmp_path / "new.csv", parameters["prepare"])
+    kept, _ = read_new(tmp_path / "new.csv", settings(way), tmp_path / "prepared/transactions.parquet")
     found, contradicts = new_features(kept, tmp_path, parameters, "new.csv")
     assert contradicts.index.tolist() == [2] and found.index.tolist() == [1, 3, 4, 5]
     definition = parse_definition(**PARAMETERS["features"])
@@ -173,3 +173,18 @@ def test_a_mistake_of_predict_is_one_sentence(finished, tmp_path):
         (f"{tmp_path}/new.csv --model ../etc", "a name is text of at most 100 letters"),
     ):
         assert expected in message(finished.here(f"mlproj predict {command}", fails=True)), command
+
+
+@pytest.mark.parametrize(("history", "new", "read", "reason"), [
+    ([7, 12], ["7", "12.0", "x"], [7, 12], "customer_id: unreadable"),
+    (["7", "12"], ["7.0", "x9"], ["7", "x9"], None),
+    (["7", "12.0", "x9"], ["12.0"], ["12.0"], None),
+    (["007", "12"], ["7", "12.0"], ["7", "12.0"], None),
+])
+def test_ids_of_a_new_file_have_the_types_of_the_history(history, new, read, reason, tmp_path):
+    write_parquet(pa.table({"customer_id": history}), tmp_path / "history.parquet", {})
+    rows = {"timestamp": "2018-06-01", "customer_id": new, "terminal_id": 1, "amount": 5}
+    write_rows(pd.DataFrame(rows), tmp_path / "new.csv")
+    kept, rejected = read_new(tmp_path / "new.csv", settings("none"), tmp_path / "history.parquet")
+    assert kept["customer_id"].to_pylist() == read
+    assert rejected["reason"].to_pylist() == ([reason] if reason else [])
