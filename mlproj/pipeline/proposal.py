@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_REJECTED', 'MOST_REMARKS', 'to_yaml', 'write_settings', 'csv_settings', 'ProposedSettings', 'SurveyedFiles',
-           'survey_files', 'propose_settings', 'propose']
+           'survey_files', 'propose_settings', 'propose', 'ask_at_terminal']
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #ad100401
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pyarrow as pa
+import typer
 
 from ..core.checks import UserError, read_yaml
 from ..core.engine import connect
@@ -208,6 +209,19 @@ def propose(
         left_out.append("    # no column is the transaction's id: the rows are numbered")
     lines[place:place] = left_out
     return "\n".join([*(f"# {sentence}" for sentence in proposed.summary), *lines]) + "\n"
+
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #8d7a7ebe
+def ask_at_terminal(
+    ranking: Ranking, # with rivals
+) -> str: # the name of the chosen candidate
+    "Ask a person which column plays a role."
+    likely = [ranking.best, *ranking.rivals]
+    print(f"Which column is the {ranking.role}?")
+    for number, candidate in enumerate(likely, 1):
+        print(f"  {number}  {candidate.name}: {'; '.join(candidate.reasons)}")
+    while not 1 <= (number := typer.prompt("Its number", default=1, type=int)) <= len(likely):
+        pass
+    return likely[number - 1].name
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #9f60aa55
 def _overview(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: # sentences
