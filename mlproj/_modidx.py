@@ -1860,6 +1860,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'mlproj/pipeline/adoption.py'),
                                           'mlproj.pipeline.adoption._follow_in_search': ( 'api/70_pipeline/adoption.html#_follow_in_search',
                                                                                           'mlproj/pipeline/adoption.py'),
+                                          'mlproj.pipeline.adoption._md5': ( 'api/70_pipeline/adoption.html#_md5',
+                                                                             'mlproj/pipeline/adoption.py'),
                                           'mlproj.pipeline.adoption._short': ( 'api/70_pipeline/adoption.html#_short',
                                                                                'mlproj/pipeline/adoption.py'),
                                           'mlproj.pipeline.adoption._taken_whole': ( 'api/70_pipeline/adoption.html#_taken_whole',

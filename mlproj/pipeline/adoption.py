@@ -62,6 +62,7 @@ def _follow_in_search(settings: dict, best: str) -> dict:
 # %% ../../nbs/api/70_pipeline/82_adoption.ipynb #2d7d3708
 DECISIONS = "DECISIONS.md"
 _WRITTEN = "`params.yaml` as it was written has the MD5 "
+_BEFORE = "`params.yaml` as it was before has the MD5 " # it stays when a command is stopped half-way
 
 
 def check_replaceable(
@@ -79,8 +80,9 @@ def check_replaceable(
     compare = ["git", "diff", "--quiet", "HEAD", "--", "params.yaml"]
     kept = subprocess.run(compare, cwd=root, capture_output=True)
     page = root / DECISIONS
-    written = _WRITTEN + hashlib.md5((root / "params.yaml").read_bytes()).hexdigest()
-    if kept.returncode and not (page.exists() and written in page.read_text()):
+    md5 = hashlib.md5((root / "params.yaml").read_bytes()).hexdigest()
+    text = page.read_text() if page.exists() else ""
+    if kept.returncode and not (_WRITTEN + md5 in text or _BEFORE + md5 in text):
         raise UserError(
             "params.yaml has changes that no commit holds, and --write would replace them: commit the file, "
             "as in `git commit params.yaml`, or bring the last one back with `git checkout params.yaml`"
@@ -90,12 +92,12 @@ def check_replaceable(
 def decisions_page(
     proposal: str, # YAML with comments
     params: str, # params.yaml as it is written
+    before: str, # params.yaml as it was
 ) -> str: # Markdown
     "Say what was decided and why: the comments of the proposal."
     head = [line.strip("# ") for line in proposal.splitlines() if line.startswith("#")]
     notes = read_notes(proposal, "the proposal")
     lines = [f"- `{_short(f'{key}: {value}'.strip())}` {note}" for key, (value, note) in notes.items()]
-    md5 = hashlib.md5(params.encode()).hexdigest()
     return "\n".join(
         [
             "# What was decided",
@@ -109,10 +111,15 @@ def decisions_page(
             "",
             *lines,
             "",
-            f"{_WRITTEN}{md5}.",
+            f"{_WRITTEN}{_md5(params)}.",
+            f"{_BEFORE}{_md5(before)}.",
             "",
         ]
     )
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def _short(value: str) -> str: # on one line
@@ -135,10 +142,10 @@ def adopt(
     text = splice(text, _as_yaml(others), "params.yaml", _taken_whole)
     settings = read_yaml(text.encode(), "params.yaml")
     check_parameters(settings)
+    with put_in_place(root / DECISIONS) as place: # first: it knows both contents of params.yaml
+        place.write_text(decisions_page(proposal, text, path.read_text()))
     with put_in_place(path) as place:
         place.write_text(text)
-    with put_in_place(root / DECISIONS) as place:
-        place.write_text(decisions_page(proposal, text))
     write_plots(root, list(settings["models"]))
     return f"params.yaml has the settings, and {DECISIONS} says why: read it, then run `mlproj params check`"
 

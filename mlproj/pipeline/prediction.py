@@ -7,6 +7,7 @@ __all__ = ['SEEN', 'unlabelled_source', 'types_of_history', 'read_new', 'read_or
            'new_features', 'Predicted', 'predict_file', 'check_place', 'write_predicted']
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #92eab866
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -296,16 +297,18 @@ def _summarise(table: pd.DataFrame, file: str, model: str) -> str:
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #3bd386c2
 def check_place(
-    path: Path,
+    path: Path, # to be written
 ) -> None:
-    "Raise `UserError` for a file whose name does not say what kind it is."
+    "Raise `UserError` for a file whose name does not say what kind it is, and for a file that is there."
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise UserError(f"{path} says no kind of file: give a name that ends in .csv or .parquet")
+    if os.path.lexists(path): # a link to nothing is there too
+        raise UserError(f"{path} is there already, and predict replaces no file: give --out another name")
 
 
 def write_predicted(
     predicted: Predicted,
-    path: Path, # ends in .csv or .parquet
+    path: Path, # ends in .csv or .parquet; not there yet
 ) -> None:
     "Write the rows of a file with their scores. Cells of a CSV file run nothing in a spreadsheet."
     check_place(path)

@@ -1,11 +1,13 @@
 """`mlproj predict`: new rows have the features that the pipeline computes when they are part of its data."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlproj.core.checks import UserError
 from mlproj.core.engine import connect
 from mlproj.core.tables import write_parquet
 from mlproj.data.contract import finish_transactions, number_transactions, read_transactions, split_rejected
@@ -14,7 +16,7 @@ from mlproj.data.simulator import World, simulate
 from mlproj.features.definition import parse_definition
 from mlproj.features.recompute import make_features
 from mlproj.pipeline.parameters import read_parameters
-from mlproj.pipeline.prediction import new_features, read_new
+from mlproj.pipeline.prediction import Predicted, new_features, read_new, write_predicted
 from support import ROOT, Project, message
 
 WORLD = World(n_customers=30, n_terminals=20, n_days=45, radius=20)
@@ -138,6 +140,26 @@ def newest(project: Project, n: int) -> pd.DataFrame:
     rows = pd.concat(map(pd.read_parquet, files))
     rows = rows[rows.transaction_id.isin(scored.transaction_id)].sample(n, random_state=0)
     return rows.drop(columns=["is_fraud", "scenario"])
+
+
+@pytest.mark.parametrize("way", ["input", "other", "link"]) # what has the name already
+def test_no_file_is_replaced(tmp_path, way):
+    for name in ("params.yaml", "settings.ini"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    mine = tmp_path / "new.csv"
+    mine.write_text("mine\n")
+    out = mine if way == "input" else tmp_path / "scores.csv"
+    if way == "other":
+        out.write_text("mine too\n")
+    if way == "link": # to a file that is not there
+        out.symlink_to("absent.csv")
+    before = {path: path.is_symlink() or path.read_text() for path in (mine, out)}
+    said = message(Project(tmp_path).here(f"mlproj predict {mine} --out {out}", fails=True))
+    assert said.endswith(f"{out} is there already, and predict replaces no file: give --out another name")
+    assert {path: path.is_symlink() or path.read_text() for path in (mine, out)} == before
+    assert not (tmp_path / "absent.csv").exists()
+    with pytest.raises(UserError, match="replaces no file"): # also where the file came during the wait
+        write_predicted(Predicted(pd.DataFrame(), {}, ""), out)
 
 
 @pytest.mark.long

@@ -1,0 +1,77 @@
+"""`mlproj data inspect --write`: a stopped command can run again, and no change of a person is lost."""
+
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mlproj.core.checks import UserError
+from mlproj.pipeline import adoption
+from mlproj.pipeline.adoption import DECISIONS, adopt
+from mlproj.pipeline.proposal import propose
+from support import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    "A project of one commit."
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    author = ["-c", "user.name=reader", "-c", "user.email=reader@localhost"]
+    for command in (["init"], ["add", "--all"], ["commit", "--message", "Begin"]):
+        subprocess.run(["git", *author, *command], cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def proposals(tmp_path_factory) -> list[str]: # of two files
+    folder, made = tmp_path_factory.mktemp("files"), []
+    for share in (9, 11):
+        lines = [
+            f"2024-03-{n // 40 + 1:02} {n % 24:02}:{n % 60:02}:00,c{n % 9},{n % 90}.50,{int(n % share == 0)}"
+            for n in range(900)
+        ]
+        (folder / "sales.csv").write_text("\n".join(["time,card,amount,fraud", *sorted(lines)]) + "\n")
+        made.append(propose([folder / "sales.csv"]))
+    return made
+
+
+def stop_at(number: int, after: bool, monkeypatch) -> None:
+    "Let the command be stopped at the file of this number, before or after the file has its name."
+    written, whole = [], adoption.put_in_place
+
+    @contextmanager
+    def interrupted(path):
+        written.append(path)
+        if len(written) == number and not after:
+            raise KeyboardInterrupt
+        with whole(path) as place:
+            yield place
+        if len(written) == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(adoption, "put_in_place", interrupted)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("earlier", [False, True]) # whether a proposal was written before
+def test_a_stopped_write_can_be_run_again(folder, proposals, monkeypatch, number, after, earlier):
+    if earlier:
+        adopt(folder, proposals[0])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_at(number, after, patch)
+        adopt(folder, proposals[1])
+    adopt(folder, proposals[1])
+    assert "as it was written" in (folder / DECISIONS).read_text()
+
+
+def test_what_a_person_changed_after_a_write_is_not_replaced(folder, proposals):
+    adopt(folder, proposals[0])
+    adopt(folder, proposals[1])
+    with (folder / "params.yaml").open("a") as file:
+        file.write("# mine\n")
+    with pytest.raises(UserError, match="has changes that no commit holds"):
+        adopt(folder, proposals[1])
