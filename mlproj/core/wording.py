@@ -148,6 +148,6 @@ def describe_choice(
             "folds of test, which no choice has seen."
         )
     return (
-        "No fold of validation holds a fraud. Thresholds and the champion are chosen on the folds of test, "
-        "which flatters the figures."
+        "There is no fold of validation with frauds. Thresholds and the champion are chosen on the folds of "
+        "test, which flatters the figures."
     )

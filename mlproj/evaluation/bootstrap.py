@@ -205,4 +205,5 @@ def interval_text(
     "Write an interval in words."
     if np.isnan(low):
         return f"no interval with fewer than {FEWEST_FRAUDS} frauds"
+    low, high = (round(figure, digits) + 0.0 for figure in (low, high)) # no -0
     return f"{low:,.{digits}f} to {high:,.{digits}f}"

@@ -115,7 +115,7 @@ def lead_sentences(
     if not len(ahead):
         return lead
     if len(always) == len(ahead):
-        return f"{lead} Under every assumption tried it still saves more."
+        return f"{lead} Under every assumption tried it still saves more than each of them."
     if not always:
         return f"{lead} No such lead holds under every assumption tried."
     return f"{lead} Under every assumption tried it still saves more than {len(always)} of them."

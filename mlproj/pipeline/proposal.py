@@ -21,7 +21,7 @@ import typer
 from ..core.checks import UserError, read_yaml
 from ..core.engine import connect
 from ..data.common_types import unite
-from ..data.contract import split_rejected
+from ..data.contract import count_refunds, split_rejected
 from ..data.conversions import to_contract
 from ..data.currencies import count_currencies, currency_remark, main_currency
 from ..data.file_table import FileTable
@@ -250,7 +250,7 @@ def _read_as(remarks: list[str]) -> list[str]: # sentences
 
 def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     proposal, lines = known.proposal, []
-    share = len(rejected) / (len(rejected) + len(known.table))
+    share = (len(rejected) - count_refunds(rejected)) / (len(rejected) + len(known.table))
     if share > MOST_REJECTED:
         lines.append(
             f"NOT SURE: {share:.1%} of the rows would be set aside, more than max_rejected "
@@ -263,7 +263,7 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     if known.plan.remark:
         lines.append(f"NOT SURE: {known.plan.remark}.")
     elif not known.plan.n_validation_folds:
-        lines.append("The file is too short for folds of validation, on which choices are made.")
+        lines.append("Too few days or frauds for folds of validation: choices are made on the folds of test.")
     if proposal.card is None:
         lines.append("No column tells cards apart: each transaction counts as a card of its own.")
     return lines
