@@ -19,9 +19,10 @@ from ..core.columns import IN_PREPARE, REQUIRED, TIMES
 from ..core.engine import subquery
 from .coordinates import check_coordinates, degree_types
 from .currencies import other_currency
-from .file_table import FileTable
+from .file_table import APPROXIMATE, FileTable
 from mlproj.data.numbers import (
     BLANKS,
+    INEXACT,
     UNREADABLE,
     Marks,
     Reading,
@@ -223,7 +224,7 @@ def given_column(
     if kind.is_temporal() and not nanoseconds and way.to in ("time", "same", "text"):
         return column
     if way.to == "time" or not (kind.is_numeric() or kind.is_boolean()):
-        return given_text(column)
+        return given_text(column, BLANKS + APPROXIMATE if way.to in ("time", "float") else BLANKS)
     return ibis.cases((~column.isnan(), column), else_=None) if kind.is_floating() else column
 
 
@@ -271,11 +272,17 @@ def to_text(column: ibis.Column) -> Reading: # of text
     "Write values as text."
     kind = column.type()
     if not kind.is_floating():
-        return Reading(column.cast("string"), ibis.literal(UNREADABLE))
+        text = column.cast("string")
+        value = ibis.cases((_is_approximate(text), None), else_=text) if kind.is_string() else text
+        return Reading(value, ibis.literal(INEXACT))
     exact, whole = column.abs() < exact_limit(kind), is_whole(column)
     text = ibis.cases((exact & whole, column.try_cast("int64").cast("string")), else_=column.cast("string"))
-    reason = ibis.cases((column.isinf(), "infinite"), else_="too large for a float to hold exactly")
+    reason = ibis.cases((column.isinf(), "infinite"), else_=INEXACT)
     return Reading(ibis.cases((exact, text), else_=None), reason)
+
+
+def _is_approximate(text: ibis.Column) -> ibis.Column: # of truth
+    return text.re_search(rf"^{APPROXIMATE}-?\d[\d.]*(e\+\d+)?$")
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #38a4a20a
 def _apart(given: ibis.Table, ways: dict[str, _Way], source: Source) -> ibis.Table:
@@ -313,7 +320,9 @@ def _read(
         return to_text(column)
     if way.to == "whole" and closer:
         exact = exact_limit(kind) if kind.is_floating() else None
-        return to_whole(table[f"{name} plain"], way.digits, exact)
+        number = to_whole(table[f"{name} plain"], way.digits, exact)
+        inexact = _is_approximate(column.cast("string"))
+        return Reading(number.value, ibis.cases((inexact, INEXACT), else_=number.reason))
     if way.to == "float" and kind.is_string():
         number = read_quickly(column, source.marks)
         if closer:

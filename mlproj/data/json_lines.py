@@ -18,7 +18,15 @@ import ibis.expr.datatypes as dt
 
 from ..core.checks import UserError
 from ..core.engine import connect
-from .file_table import MOST_COLUMNS, EngineFailed, FileTable, catching, check_columns, load_table
+from mlproj.data.file_table import (
+    APPROXIMATE,
+    MOST_COLUMNS,
+    EngineFailed,
+    FileTable,
+    catching,
+    check_columns,
+    load_table,
+)
 from .text_files import Dialect, TextScan, copy_text, is_gzip, open_text, scan_text
 
 # %% ../../nbs/api/20_data/07_json_lines.ipynb #160697f4
@@ -226,8 +234,16 @@ def _with_numbers(found: FileTable, leaves: list[Leaf]) -> FileTable:
     longest = found.table.aggregate(**{name: text.length().max() for name, text in digits.items()})
     widths = longest.to_pyarrow().to_pylist()[0] if alone else {}
     exact = [name for name, width in widths.items() if width <= EXACT_DIGITS]
-    table = found.table.mutate(**{name: found.table[name].cast("float64") for name in exact})
-    return replace(found, table=table, mixed=frozenset(decimal) - frozenset(exact))
+    mixed = frozenset(decimal) - frozenset(exact)
+    values = {name: found.table[name].cast("float64") for name in exact}
+    values |= {name: _marked(found.table[name]) for name in mixed}
+    return replace(found, table=found.table.mutate(**values), mixed=mixed)
+
+
+def _marked(text: ibis.Column) -> ibis.Column: # where it is a float, perhaps not that of the file
+    is_float = text.re_search(r"^-?\d+(\.0|(\.\d+)?e\+\d+)$") # as the engine writes large ones
+    large = text.try_cast("float64").abs() >= 2**53
+    return ibis.cases((is_float & large, APPROXIMATE + text), else_=text)
 
 # %% ../../nbs/api/20_data/07_json_lines.ipynb #c2dcf498
 def read_json(

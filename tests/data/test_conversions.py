@@ -97,12 +97,29 @@ def test_floats_lose_no_digit(n_cases):
     def check(values: list[float]) -> None:
         rows = read(Source({"amount": "a"}, decimals={"amount": 2}), a=values)
         for value, made in zip(values, became(rows, "amount"), strict=True):
-            exact = Decimal(repr(value)) * 100 if abs(value) < 2**53 else None
+            exact = Decimal(repr(value)) * 100 if abs(value) < 2**46 else None
             right = exact is not None and exact % 1 == 0
             assert made.value == (int(exact) if right else None), value
             assert (made.reason is None) == right, value
 
     try_each(n_cases, st.floats(allow_nan=False) | st.integers(-(2**56), 2**56).map(float), check)
+
+
+@tried
+@pytest.mark.parametrize(("kind", "bits"), [("float32", 24), ("float64", 53)])
+@pytest.mark.parametrize("digits", [0, 2, *rarely(1, 3)])
+def test_an_amount_in_floats_is_itself_or_rejected(kind, bits, digits, n_cases):
+    "Near the size where the neighbours of a float are a step apart, from half of it to twice."
+    edge = 10**digits * 2 ** (bits - (10**digits - 1).bit_length())
+
+    def check(steps: list[int]) -> None:
+        values = pa.array([step / 10**digits for step in steps]).cast(kind)
+        rows = read(Source({"amount": "a"}, decimals={"amount": digits}), a=values)
+        for step, made in zip(steps, became(rows, "amount"), strict=True):
+            assert made.value == (step if step < edge else None), step
+            assert (made.reason is None) == (step < edge), step
+
+    try_each(n_cases, st.integers(edge // 2, edge * 2) | st.integers(edge - 99, edge + 99), check)
 
 
 # Ids.

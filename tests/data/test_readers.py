@@ -197,6 +197,37 @@ def test_json_objects_are_read_by_their_exact_names(objects, data):
         assert rows == truth
 
 
+@st.composite
+def large_numbers(draw: st.DrawFn) -> tuple[str, int]: # as a file writes it; exactly
+    number = draw(st.integers(2**53 - 9, 2**53 + 9) | st.integers(2**53, 2**63 - 1))
+    number *= draw(st.sampled_from([1, -1]))
+    return draw(st.sampled_from(["{}", "{}.0", "{}e0", "{}.000"])).format(number), number
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@given(st.lists(large_numbers(), min_size=1, max_size=9), st.sampled_from(["integer", "text"]), st.data())
+def test_no_two_large_ids_become_one(numbers, kind, data):
+    "A float cannot tell whole numbers from 2**53 on: such an id is rejected, and never another one."
+    name = data.draw(st.sampled_from(["a.jsonl", "a.json", "a.log", "a.xlsx"]))
+    rows = [*numbers, ("1.5", 1.5)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        if name.endswith("xlsx"):
+            cells = [[number, "2024-01-01", 1, 0] for _, number in rows]
+            write_workbook(path, {"a": [["id", "t", "a", "f"], *cells]})
+        else:
+            lines = [f'{{"id": {text}, "t": "2024-01-01", "a": 1, "f": 0}}' for text, _ in rows]
+            path.write_text("[" + ",".join(lines) + "]" if name == "a.json" else "\n".join(lines))
+        columns = {"timestamp": "t", "amount": "a", "is_fraud": "f", "card": "id"}
+        found = read_transactions(engine(), Path(folder), Source(columns, {"card": kind}), ["card"])
+    made = found.slice(0, len(numbers)).to_pylist()
+    for (text, number), row in zip(numbers, made, strict=True):
+        exact = abs(number) < 2**53 or name == "a.log" or (text == str(number) and name != "a.xlsx")
+        reason = None if exact else "card: too large for a float to hold exactly"
+        assert row["unreadable"] == reason, (name, text)
+        assert row["card"] in ((number, text, str(number), f"{number}.0") if exact else (None,)), (name, text)
+
+
 def test_names_that_differ_in_case_lose_no_value():
     draw = random.Random(0)
     lines = [{"id": n, draw.choice(["category", "Category", "CATEGORY"]): f"k{n}"} for n in range(2_000)]
