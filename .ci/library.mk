@@ -5,12 +5,13 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-# Each part takes less than an hour on two cores. A folder of tests that is named in no other part belongs to the library.
-PARTS := library pipeline project site
+# Each part takes about an hour on two cores, or less. A folder of tests that is named in no other part belongs to the library.
+PARTS := library pipeline project files site
 PART := $(PARTS)
 TESTS_library := tests --ignore=tests/pipeline --ignore=tests/project
 TESTS_pipeline := tests/pipeline
-TESTS_project := tests/project --ignore=tests/project/test_site.py
+TESTS_files := tests/project/test_messy_files.py
+TESTS_project := tests/project $(addprefix --ignore=,$(TESTS_files) tests/project/test_site.py)
 TESTS_site := tests/project/test_site.py
 UNKNOWN_PARTS := $(filter-out $(PARTS),$(PART))
 # This check stands outside the recipe, so it fails before make runs anything that the tests need.
@@ -18,7 +19,7 @@ $(if $(and $(UNKNOWN_PARTS),$(filter long,$(MAKECMDGOALS))),$(error PART is one 
 RUN_part = pytest -m "slow or long or site" --junitxml=.venv/checks-$(part).xml $(TESTS_$(part)) || status=1; \
 	python tests/record.py .venv/checks-$(part).xml || status=1;
 
-long: repro $(if $(filter pipeline,$(PART)),explore) docs .venv/spark ## run all other tests, or one PART of them (library, pipeline, project, site), and write down what they found
+long: repro $(if $(filter pipeline,$(PART)),explore) docs .venv/spark ## run all other tests, or one PART of them (library, pipeline, project, files, site), and write down what they found
 	@status=0; $(foreach part,$(PART),$(RUN_part)) exit $$status
 
 bench: $(READY) ## measure speed and memory against peers; takes ten minutes, 4 GB of memory and 6 GB of disk
