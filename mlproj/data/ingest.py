@@ -12,7 +12,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -26,7 +25,7 @@ from ..core.checks import UserError, check_shape
 from ..core.files import put_in_place
 from .cache import cached_files, find_copy, is_committed, run_dvc
 from .database import take_snapshot
-from .readers import check_kind, find_files
+from .file_places import choose_places
 from .simulator import World, simulate
 from mlproj.data.versions import (
     Record,
@@ -239,35 +238,6 @@ def _simulate_again(root: Path, record: Record) -> None:
 def _is_simulated(steps: list) -> bool: # by the simulator alone, so it can be made again and continued
     return [list(step) for step in steps] == [["simulator"]]
 
-# %% ../../nbs/api/20_data/90_ingest.ipynb #3b52dc00
-def _folders_with_values(path: Path) -> list[str]: # right above a path, such as dt=2024-01-01
-    above = []
-    for folder in path.parents:
-        if "=" not in folder.name:
-            break
-        above.insert(0, folder.name)
-    return above
-
-
-def _places(files: list[Path]) -> dict[str, Path]: # path in the folder of data/ → file
-    "Choose a place for each file: a folder keeps its files' paths, and files of one name get their folder's."
-    placed = []
-    for file in files:
-        if not file.exists():
-            raise UserError(f"there is no file {file}")
-        above = Path(*_folders_with_values(file), file.resolve().name if file.is_dir() else file.name)
-        inner = find_files(file) if file.is_dir() else [file]
-        placed += [(above / path.relative_to(file), path) for path in inner]
-    taken = Counter(place for place, _ in placed)
-    places = {}
-    for place, path in placed:
-        check_kind(path)
-        place = Path(path.resolve().parent.name, place) if taken[place] > 1 else place
-        if place.as_posix() in places:
-            raise UserError(f"two of the files have the name {place}: add them from one folder above")
-        places[place.as_posix()] = path
-    return places
-
 # %% ../../nbs/api/20_data/90_ingest.ipynb #f201c68b
 @_alone
 def add_files(
@@ -279,7 +249,7 @@ def add_files(
 
     Raises `UserError`, and changes nothing, when a file is absent, of another kind, or there already.
     """
-    steps, places = _checked_steps(root), _places(files)
+    steps, places = _checked_steps(root), choose_places(files)
     if kind == "attributes" and any("/" in place for place in places):
         raise UserError("tables of attributes are files with a name each: name the files, not their folder")
     with _new_folder(root) as new:

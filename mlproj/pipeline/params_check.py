@@ -8,9 +8,7 @@ __all__ = ['CHEAP', 'source_of', 'known_columns', 'check_columns', 'check_featur
            'check_settings', 'check_all']
 
 # %% ../../nbs/api/70_pipeline/17_params_check.ipynb #383f4191
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from mlproj.data.contract import (
 )
 from ..data.conversions import Source
 from ..data.database import open_transactions
+from ..data.file_places import linked_files
 from ..evaluation.splits import Fold, make_folds, train_rows
 from ..features.definition import parse_definition, read_columns
 from .parameters import Parameters, find_parameter_mistakes
@@ -186,25 +185,14 @@ def fold_remarks(
     return remarks
 
 # %% ../../nbs/api/70_pipeline/17_params_check.ipynb #21f6557f
-@contextmanager
-def _folder_of(files: list[Path]) -> Iterator[Path]:
-    "Give a folder in which files stand that may be anywhere."
-    with tempfile.TemporaryDirectory() as folder:
-        for file in files:
-            if not file.exists():
-                raise UserError(f"there is no file {file}")
-            (Path(folder) / file.name).symlink_to(file.absolute())
-        yield Path(folder)
-
-
 def read_labelled(
     root: Path, # the project's root
-    files: list[Path], # of transactions; empty: the files of data/, or the rows of prepare.query
+    files: list[Path], # of transactions, or folders; empty: the files of data/, or the rows of prepare.query
     parameters: Parameters,
 ) -> pd.DataFrame: # timestamp, is_fraud, label_time
     "Read transactions as prepare does. Raises `UserError` where it would stop."
     prepare = parameters["prepare"]
-    place = _folder_of(files) if files else open_transactions(root, prepare["query"])
+    place = linked_files(files) if files else open_transactions(root, prepare["query"])
     with place as opened:
         folder = opened if files else opened[0]
         rows = read_transactions(connect(), folder, source_of(prepare), prepare["entities"])
@@ -249,7 +237,7 @@ def check_settings(
 # %% ../../nbs/api/70_pipeline/17_params_check.ipynb #466f8cc1
 def check_all(
     root: Path, # the project's root
-    files: list[Path], # of transactions; empty: those of data/
+    files: list[Path], # of transactions, or folders; empty: those of data/
 ) -> Findings:
     "Look at params.yaml, and at the transactions that there are."
     found, parameters = check_settings(root)

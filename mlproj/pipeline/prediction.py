@@ -8,7 +8,6 @@ __all__ = ['SEEN', 'unlabelled_source', 'types_of_history', 'read_new', 'read_or
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #92eab866
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +25,7 @@ from ..core.files import read_json
 from ..core.tables import read_lineage, write_parquet
 from ..data.contract import read_transactions, split_rejected
 from ..data.conversions import Source
+from ..data.file_places import linked_files
 from ..evaluation.probabilities import calibrate
 from ..explain.contributions import contributions
 from ..explain.reasons import reasons
@@ -78,13 +78,14 @@ def read_new(
 
     Raises `UserError` when there is no file, it cannot be read, or has no rows.
     """
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: predict reads one file at a time, so name a file in it")
     if not file.is_file():
         raise UserError(f"there is no file {file}")
     known = types_of_history(pq.read_schema(history), prepare)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / file.name).symlink_to(file.absolute())
-        source = unlabelled_source(prepare | {"types": known | prepare["types"]})
-        rows = read_transactions(connect(), Path(folder), source, prepare["entities"], labelled=False)
+    source = unlabelled_source(prepare | {"types": known | prepare["types"]})
+    with linked_files([file]) as folder: # with the folders above it that say a column's value
+        rows = read_transactions(connect(), folder, source, prepare["entities"], labelled=False)
     if not len(rows):
         raise UserError(f"{file.name} has no rows")
     for name in prepare["entities"]:

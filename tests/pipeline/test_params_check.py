@@ -170,6 +170,56 @@ def test_the_files_are_read_as_prepare_reads_them(project):
     assert "there is no file" in check_all(project.root, [project.root / "absent.csv"]).mistakes[0]
 
 
+PLACES = { # of parts of one table, in which a card has a folder; what is named, where it is not the parts
+    "files of one name": ("p1/card=c1/x.csv p2/card=c2/x.csv", ""),
+    "files of one path": ("p/a/card=c1/x.csv q/a/card=c1/x.csv", ""),
+    "files aside": ("_p/card=c1/x.csv .q/card=c1/x.csv", ""),
+    "a folder": ("p/card=c1/x.csv p/card=c2/x.csv p/_SUCCESS", "p"),
+    "a folder of a value": ("p/card=c1/x.csv p/card=c1/y.csv", "p/card=c1"),
+    "a folder aside": ("_p/card=c1/x.csv", "_p"),
+    "this folder": ("card=c1/x.csv card=c2/x.csv", "."),
+    "a file and a folder": ("x/card=c1/x.csv y/card=c1/x.csv", "x/card=c1/x.csv y"),
+}
+
+
+def write_parts(folder: Path, names: list[str]) -> None:
+    "Write ten sales a day to the files in turn. Folders name the cards."
+    lines = write_sales(folder, days=31, every=9).read_text().splitlines()
+    (folder / "sales.csv").unlink()
+    tables = [name for name in names if name.endswith(".csv")]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        rows = lines[1 + tables.index(name) :: len(tables)] if name in tables else []
+        header = lines[0].replace("customer_id", "nobody")
+        (folder / name).write_text("\n".join([header, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("way", PLACES)
+def test_files_are_read_with_the_columns_of_their_folders(project, monkeypatch, way):
+    folder = project.root / "files"
+    folder.mkdir()
+    names, given = map(str.split, PLACES[way])
+    write_parts(folder, names)
+    given = given or names
+    project.params(plan("2024-03-05"))
+    project.params(put("prepare", "columns", "customer_id", value="card"))
+    monkeypatch.chdir(folder)
+    found = check_all(project.root, [Path(name) for name in given])
+    assert found.mistakes == [] and "310 transactions" in found.summary
+    project.params(put("prepare", "columns", "customer_id", value="customer"))
+    (mistake,) = check_all(project.root, [Path(name) for name in given]).mistakes
+    assert "x.csv has no column 'customer'" in mistake and "tmp" not in mistake
+
+
+def test_a_folder_without_files_is_named_as_it_was_given(project, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (mistake,) = check_all(project.root, [tmp_path / "empty"]).mistakes
+    assert mistake.startswith("there are no transactions in empty/: ")
+    file = write_sales(project.root, days=31, every=9)
+    (mistake,) = check_all(project.root, [file, file]).mistakes
+    assert mistake == "sales.csv is named twice: name each file once"
+
+
 def test_the_command_prints_each_mistake_in_a_line(project):
     done = project.here("mlproj params check")
     assert "params.yaml fits: " in done.stdout and "no transactions were looked at" in done.stdout

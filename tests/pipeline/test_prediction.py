@@ -142,6 +142,23 @@ def newest(project: Project, n: int) -> pd.DataFrame:
     return rows.drop(columns=["is_fraud", "scenario"])
 
 
+def test_a_folder_above_the_file_says_a_column(rows, tmp_path):
+    parameters = PARAMETERS | {"prepare": settings("text")}
+    parameters["prepare"]["columns"]["customer_id"] = "card"
+    some = with_ids(rows[rows.customer_id == rows.customer_id[0]], "text")
+    for folder in ("old/card=c1", "new/card=c2"):
+        write_rows(some.drop(columns="customer_id"), tmp_path / folder / "x.csv")
+    source = Source(parameters["prepare"]["columns"], parameters["prepare"]["types"])
+    table = read_transactions(connect(), tmp_path / "old", source, parameters["prepare"]["entities"])
+    kept, _ = split_rejected(table, parameters["prepare"]["entities"])
+    write_prepared(*number_transactions(kept), tmp_path / "prepared")
+    history = tmp_path / "prepared/transactions.parquet"
+    kept, rejected = read_new(tmp_path / "new/card=c2/x.csv", parameters["prepare"], history)
+    assert len(rejected) == 0 and kept["customer_id"].to_pylist() == ["c2"] * len(some)
+    with pytest.raises(UserError, match="is a folder: predict reads one file at a time"):
+        read_new(tmp_path / "new", parameters["prepare"], history)
+
+
 @pytest.mark.parametrize("way", ["input", "other", "link"]) # what has the name already
 def test_no_file_is_replaced(tmp_path, way):
     for name in ("params.yaml", "settings.ini"):
