@@ -5,7 +5,7 @@ test: $(READY) ## run the quick tests: the library's notebooks, then tests/
 	@nbdev-test nbs/api
 	@pytest
 
-# Each part takes about an hour on two cores, or less. A folder of tests that is named in no other part belongs to the library.
+# Each part takes less than an hour on two cores, but `files`, which takes an hour and a half. A folder of tests that is named in no other part belongs to the library.
 PARTS := library pipeline project files site
 PART := $(PARTS)
 TESTS_library := tests --ignore=tests/pipeline --ignore=tests/project

@@ -139,7 +139,7 @@ def test_some_messy_files():
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(1, 9)) # side by side; together over 10,000 files
 def test_ten_thousand_messy_files(part: int):
-    counts = try_cases(700, part)
+    counts = try_cases(860, part)
     print(dict(counts))
     assert counts["files"] > 1_250 and counts["refused"] < 0.1 * counts["read"]
     assert counts["kept"] > counts["rejected"] / 2
