@@ -58,6 +58,13 @@ TEXT = (
 )
 
 
+NOTHING = ("null", "NULL", "None", "<NA>", "n/a", "\\N", "nan") # how files write that there is no value
+
+
+def nothing(text: str) -> Cell:
+    return Cell(None, (text,))
+
+
 # Names of columns.
 
 HEADERS = {
@@ -419,7 +426,8 @@ def _exact_float(number: int) -> float:
 
 
 def broken_ids() -> st.SearchStrategy:
-    return st.sampled_from(["", "x7", "7.5", "9" * 20, "  "]).map(lambda text: Cell(None, (text,), BROKEN))
+    broken = st.sampled_from(["", "x7", "7.5", "9" * 20, "  ", *NOTHING])
+    return broken.map(lambda text: Cell(None, (text,), BROKEN))
 
 
 @st.composite
@@ -435,7 +443,7 @@ def id_forms(draw: st.DrawFn, name: str, point: bool) -> Form:
         )
         cells = mostly(whole_ids(point), broken_ids())
         return Form(name, headers, cells, {"types": {name: "integer"}}, natives)
-    blank = st.sampled_from(["", " "]).map(lambda text: Cell(None, (text,), BROKEN))
+    blank = st.sampled_from(["", " ", *NOTHING]).map(lambda text: Cell(None, (text,), BROKEN))
     cells = mostly(CODES.map(lambda text: Cell(text.strip(), (text,))), blank)
     return Form(name, headers, cells, {"types": {name: "text"}}, (*TEXT, Native(pa.binary(), str.encode)))
 
@@ -468,7 +476,7 @@ PLACES = st.sampled_from(
         "=1+1",
         "two\nlines",
         "NA",
-        "null",
+        *NOTHING,
         "007",
         "1e5",
         "True",
@@ -496,10 +504,10 @@ def label_forms(draw: st.DrawFn) -> Form:
 
 @st.composite
 def further_forms(draw: st.DrawFn) -> list[Form]:
-    place = PLACES.map(lambda text: Cell(text or None, (text,)))
+    place = PLACES.map(lambda text: Cell(None if text in ("", *NOTHING) else text, (text,)))
     points = st.integers(-9, 10**6).map(lambda number: Cell(number, (str(number),)))
-    unclear = st.sampled_from(["n/a", "1.5", "many"]).map(lambda text: Cell(None, (text,), BROKEN))
-    points = mostly(mostly(points, st.just(Cell(None, ("",)))), unclear)
+    unclear = st.sampled_from(["NA", "1.5", "many"]).map(lambda text: Cell(None, (text,), BROKEN))
+    points = mostly(mostly(points, st.sampled_from(["", *NOTHING]).map(nothing)), unclear)
     forms = [
         Form(
             "place",

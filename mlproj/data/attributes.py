@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from ..core.checks import UserError, check_shape
 from .common_types import without_points
-from .conversions import Source, check_marks, to_contract, to_text
+from .conversions import Source, check_marks, to_contract
 from .coordinates import beyond_limits, to_metres
+from .numbers import to_text
 from .readers import read_with_remarks
 from .text_files import read_dialect
 

@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 from fastcore.basics import chunked
 from tqdm import tqdm
 
+from .numbers import NO_VALUE
+
 # %% ../../nbs/api/20_data/58_column_values.ipynb #6ef3d1ab
 @dataclass(frozen=True)
 class ColumnValues:
@@ -37,7 +39,7 @@ class ColumnValues:
 
 # %% ../../nbs/api/20_data/58_column_values.ipynb #10367312
 _BLANKS = " \t\n\r\v\f"
-_NOTHING = pa.array(["", "nan", "NaN"])
+_NOTHING = pa.array([word for word in NO_VALUE if word.lower() != "none"]) # which may be a label
 
 
 def encode_texts(

@@ -11,8 +11,7 @@ import ibis.expr.datatypes as dt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .conversions import to_text
-from .numbers import UNREADABLE, Reading, exact_limit, is_whole
+from .numbers import UNREADABLE, Reading, exact_limit, is_whole, to_text
 
 # %% ../../nbs/api/20_data/17_common_types.ipynb #51ecfaf4
 def common_type(

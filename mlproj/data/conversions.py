@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'LABELS', 'DECIMAL_MARKS', 'THOUSANDS_MARKS', 'NEGATIVE_AMOUNTS', 'NAMED_WORDS', 'Source', 'given_column',
-           'to_label', 'to_text', 'check_marks', 'to_contract']
+           'to_label', 'check_marks', 'to_contract']
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #e64dcc67
 import re
@@ -23,15 +23,17 @@ from .file_table import APPROXIMATE, FileTable
 from mlproj.data.numbers import (
     BLANKS,
     INEXACT,
+    NO_VALUE,
     UNREADABLE,
     Marks,
     Reading,
     exact_limit,
     given_text,
-    is_whole,
+    is_approximate,
     read_plain,
     read_quickly,
     to_float,
+    to_text,
     to_whole,
 )
 from .text_files import read_dialect
@@ -223,9 +225,17 @@ def given_column(
     nanoseconds = kind.is_timestamp() and kind.scale == 9
     if kind.is_temporal() and not nanoseconds and way.to in ("time", "same", "text"):
         return column
+    if way.to == "label":
+        return _given_label(column, source.labels)
     if way.to == "time" or not (kind.is_numeric() or kind.is_boolean()):
         return given_text(column, BLANKS + APPROXIMATE if way.to in ("time", "float") else BLANKS)
     return ibis.cases((~column.isnan(), column), else_=None) if kind.is_floating() else column
+
+
+def _given_label(column: ibis.Column, labels: dict[str | int, int | None]) -> ibis.Column: # of text
+    "A word such as none is missing, save where the settings say what it means."
+    words = {_label_word(word) for word in labels}
+    return given_text(column, missing=tuple(word for word in NO_VALUE if word.lower() not in words))
 
 
 def _together(raw: ibis.Table, parts: list[str]) -> ibis.Column:
@@ -267,23 +277,6 @@ def _unknown_words(table: ibis.Table, labels: dict[str | int, int | None]) -> li
     counts = unknown.group_by(word=unknown.is_fraud.cast("string").left(20)).aggregate(n=unknown.count())
     return counts.order_by(ibis.desc("n"), "word").limit(NAMED_WORDS).to_pyarrow()["word"].to_pylist()
 
-# %% ../../nbs/api/20_data/15_conversions.ipynb #d81850d4
-def to_text(column: ibis.Column) -> Reading: # of text
-    "Write values as text."
-    kind = column.type()
-    if not kind.is_floating():
-        text = column.cast("string")
-        value = ibis.cases((_is_approximate(text), None), else_=text) if kind.is_string() else text
-        return Reading(value, ibis.literal(INEXACT))
-    exact, whole = column.abs() < exact_limit(kind), is_whole(column)
-    text = ibis.cases((exact & whole, column.try_cast("int64").cast("string")), else_=column.cast("string"))
-    reason = ibis.cases((column.isinf(), "infinite"), else_=INEXACT)
-    return Reading(ibis.cases((exact, text), else_=None), reason)
-
-
-def _is_approximate(text: ibis.Column) -> ibis.Column: # of truth
-    return text.re_search(rf"^{APPROXIMATE}-?\d[\d.]*(e\+\d+)?$")
-
 # %% ../../nbs/api/20_data/15_conversions.ipynb #38a4a20a
 def _apart(given: ibis.Table, ways: dict[str, _Way], source: Source) -> ibis.Table:
     "Take apart what takes several steps."
@@ -321,7 +314,7 @@ def _read(
     if way.to == "whole" and closer:
         exact = exact_limit(kind) if kind.is_floating() else None
         number = to_whole(table[f"{name} plain"], way.digits, exact)
-        inexact = _is_approximate(column.cast("string"))
+        inexact = is_approximate(column.cast("string"))
         return Reading(number.value, ibis.cases((inexact, INEXACT), else_=number.reason))
     if way.to == "float" and kind.is_string():
         number = read_quickly(column, source.marks)

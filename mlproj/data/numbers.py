@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLANKS', 'NO_VALUE', 'UNREADABLE', 'INEXACT', 'CURRENCIES', 'ABBREVIATIONS', 'CURRENCY_FORM', 'given_text', 'Reading',
-           'Marks', 'read_plain', 'exact_limit', 'is_whole', 'to_whole', 'read_quickly', 'to_float']
+           'Marks', 'read_plain', 'exact_limit', 'is_whole', 'to_whole', 'to_text', 'is_approximate', 'read_quickly',
+           'to_float']
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #c56fc8c2
 import re
@@ -14,10 +15,13 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from ..core.engine import subquery
+from .file_table import APPROXIMATE
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #61294105
 BLANKS = " \t\n\r\v\f\u00a0\u2007\u200b\u202f\u3000\ufeff"
-NO_VALUE = ("", "nan", "NaN", "NAN")
+NO_VALUE = tuple(
+    ["", *"nan NaN NAN NaT null Null NULL none None NONE <NA> n/a N/A #N/A".split(), "\\N"]
+) # "Nan" is a name
 
 
 @ibis.udf.scalar.builtin(name="trim", signature=(("string", "string"), "string"))
@@ -27,10 +31,11 @@ def _trim(text, characters): ...
 def given_text(
     column: ibis.Column,
     around: str = BLANKS, # characters that do not count at either end
+    missing: tuple[str, ...] = NO_VALUE,
 ) -> ibis.Column: # of text, missing where nothing is given
     "Take the text of each value, without blanks around it."
     text = _trim(column.cast("string"), around)
-    return ibis.cases((text.notin(NO_VALUE), text), else_=None)
+    return ibis.cases((text.notin(missing), text), else_=None)
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #1b2647ef
 UNREADABLE = "unreadable"
@@ -181,6 +186,24 @@ def to_whole(
         else_="beyond 64 bits",
     )
     return Reading(ibis.cases((fits & surely, whole), else_=None), reason)
+
+# %% ../../nbs/api/20_data/12_numbers.ipynb #4980c5c0
+def to_text(column: ibis.Column) -> Reading: # of text
+    "Write values as text."
+    kind = column.type()
+    if not kind.is_floating():
+        text = column.cast("string")
+        value = ibis.cases((is_approximate(text), None), else_=text) if kind.is_string() else text
+        return Reading(value, ibis.literal(INEXACT))
+    exact, whole = column.abs() < exact_limit(kind), is_whole(column)
+    text = ibis.cases((exact & whole, column.try_cast("int64").cast("string")), else_=column.cast("string"))
+    reason = ibis.cases((column.isinf(), "infinite"), else_=INEXACT)
+    return Reading(ibis.cases((exact, text), else_=None), reason)
+
+
+def is_approximate(text: ibis.Column) -> ibis.Column: # of truth
+    "Say which texts are numbers that a reader has marked as perhaps not exact."
+    return text.re_search(rf"^{APPROXIMATE}-?\d[\d.]*(e\+\d+)?$")
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #26f5c792
 def read_quickly(text: ibis.Column, marks: Marks) -> ibis.Column: # of float64; missing where it is unsure

@@ -124,11 +124,12 @@ def test_an_amount_in_floats_is_itself_or_rejected(kind, bits, digits, n_cases):
 
 # Ids.
 
-WORDS = ["7", " 7", "007", "7.0", "", "nan", None, "9" * 25, "M7", "7 ", "-0", "1e3"]
+NOTHING = ["", "nan", "NaT", "NULL", "null", "None", "none", "<NA>", "n/a", "#N/A", "\\N"]
+WORDS = ["7", " 7", "007", "7.0", *NOTHING, None, "9" * 25, "M7", "7 ", "-0", "1e3", "NA", "Nan", "N"]
 
 
 def without_blanks(text: str | None) -> str | None: # as ids that are text are kept
-    return None if text is None or text.strip() in ("", "nan") else text.strip()
+    return None if text is None or text.strip() in NOTHING else text.strip()
 
 
 @tried
@@ -148,6 +149,17 @@ def test_ids_that_are_text_keep_their_characters_in_any_number_of_files(n_cases,
 
     texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)
     try_each(n_cases, texts, check, n_rows=2)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize("word", NOTHING)
+def test_rows_without_a_customer_are_not_those_of_one_customer(word, share, tmp_path):
+    texts = [word if n < 20 * share else f"c{n % 3}" for n in range(20)]
+    (tmp_path / "1.csv").write_text("t,a,f,c\n" + "".join(f"2024-01-01,1,0,{text}\n" for text in texts))
+    source = Source({"timestamp": "t", "amount": "a", "is_fraud": "f", "card": "c"})
+    kept, rejected = split_rejected(read_transactions(engine(), tmp_path, source, ["card"]), ["card"])
+    assert set(kept["card"].to_pylist()) == {"c0", "c1", "c2"}
+    assert rejected["reason"].to_pylist() == ["card: missing"] * int(20 * share)
 
 
 COLUMNS = { # of one column in one file
