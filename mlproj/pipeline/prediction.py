@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEN', 'unlabelled_source', 'types_of_history', 'read_new', 'read_originals', 'number_new', 'find_repeated',
-           'new_features', 'Predicted', 'predict_file', 'check_place', 'write_predicted']
+           'find_same', 'NewRows', 'new_features', 'Predicted', 'predict_file', 'check_place', 'write_predicted']
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #92eab866
 import os
@@ -30,7 +30,7 @@ from ..evaluation.probabilities import calibrate
 from ..explain.contributions import contributions
 from ..explain.reasons import reasons
 from ..explain.spot_check import write_csv
-from ..features.definition import Definition, parse_definition
+from ..features.definition import Definition, parse_definition, read_columns
 from ..features.recompute import make_features, read_seen
 from ..models.model import Model, load_model
 from .parameters import Parameters, read_parameters
@@ -132,9 +132,6 @@ def find_repeated(
     compared: list[str], # columns that make a transaction the same
 ) -> tuple[pd.Series, pd.Series]: # {index: its number in the history}; which of the others contradict it
     "Find new rows whose id the history has already."
-    none = pd.Series(dtype="int64"), pd.Series(False, new.index)
-    if "transaction_id" not in new:
-        return none
     ids = new.transaction_id
     if originals is not None:
         ids = ids.map(originals.set_index("original").transaction_id).dropna().astype("int64")
@@ -152,6 +149,21 @@ def find_repeated(
     other = pd.Series(False, new.index)
     other[ids.index[~same]] = True
     return ids[same], other
+
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #948cb9ff
+def find_same(
+    new: pd.DataFrame, # in the order of its file
+    history: pd.DataFrame, # with transaction_id, in its order
+    compared: list[str], # columns that make a transaction the same
+) -> pd.Series: # {index of new: its number in the history}
+    "Find new rows without an id that the history has already."
+    there = history[history.timestamp.isin(new.timestamp)]
+    counted = [
+        rows[compared].assign(nth=rows.groupby(compared, dropna=False).cumcount(), of=names)
+        for rows, names in ((new, new.index), (there, there.transaction_id))
+    ]
+    same = counted[0].merge(counted[1], on=[*compared, "nth"], suffixes=("", "_history"))
+    return pd.Series(same.of_history.to_numpy("int64"), same.of)
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #fecffcce
 def _as_history(new: pa.Table, history: pd.DataFrame, name: str) -> pd.DataFrame: # name: of the file
@@ -180,12 +192,20 @@ def _put_behind(
     return together.sort_values(["timestamp", "transaction_id"], ignore_index=True), numbers
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #b082e8f4
+@dataclass(frozen=True)
+class NewRows:
+    "The rows of a file, behind the history."
+    features: pd.DataFrame # rows with features, by the file's row
+    contradicts: pd.Index # rows that contradict the history, without features
+    n_repeated: int # rows that the history has already
+
+
 def new_features(
     new: pa.Table, # from `read_new`
     root: Path, # the project's root
     parameters: Parameters,
     name: str, # of the file
-) -> tuple[pd.DataFrame, pd.Series]: # rows with features, by the file's row; rows that contradict the history
+) -> NewRows:
     "Compute the features of new rows, behind the history. Raises `UserError` for another type of a column."
     prepared = root / "prepared"
     definition = parse_definition(**parameters["features"])
@@ -195,12 +215,11 @@ def new_features(
     )
     rows = _as_history(new, history, name).set_index("row", drop=False)
     originals = read_originals(prepared)
-    compared = ["timestamp", "amount", *parameters["prepare"]["entities"]]
-    repeated, contradicts = find_repeated(rows, prepared, originals, compared)
+    repeated, contradicts = _known_rows(rows, prepared, history, definition, parameters["prepare"])
     rows = rows[~contradicts]
     unseen = rows[~rows.index.isin(repeated.index)]
     together, numbers = _put_behind(unseen.drop(columns=["unreadable"], errors="ignore"), history, originals)
-    if originals is not None and len(repeated): # numbers of the history may have moved
+    if len(repeated): # numbers of the history may have moved
         _, moved = number_new(unseen, history[["transaction_id", "timestamp"]], originals)
         repeated = repeated.map(moved)
     attributes = {path.stem: pq.read_table(path) for path in (prepared / "attributes").glob("*.parquet")}
@@ -209,7 +228,19 @@ def new_features(
     features = features.loc[of_rows].set_axis(rows.index)
     beside = rows.rename(columns={"amount": "amount_cents"})
     beside = beside[[column for column in beside if column not in features]]
-    return beside.join(features), contradicts[contradicts]
+    return NewRows(beside.join(features), contradicts.index[contradicts], len(repeated))
+
+
+def _known_rows(
+    rows: pd.DataFrame, prepared: Path, history: pd.DataFrame, definition: Definition, prepare: dict
+) -> tuple[pd.Series, pd.Series]: # {index: its number in the history}; which of the others contradict it
+    compared = ["timestamp", "amount", *prepare["entities"]]
+    if "transaction_id" in rows:
+        return find_repeated(rows, prepared, read_originals(prepared), compared)
+    read = read_columns(definition, [*prepare["coordinates"]])
+    both = history.columns.intersection(rows.columns)
+    compared = [name for name in dict.fromkeys([*compared, *read]) if name in both]
+    return find_same(rows, history, compared), pd.Series(False, rows.index)
 
 # %% ../../nbs/api/70_pipeline/87_prediction.ipynb #c5558036
 @dataclass(frozen=True)
@@ -240,14 +271,17 @@ def predict_file(
     table = _own_columns([new, rejected], parameters["prepare"]["entities"])
     why = pd.Series(rejected["reason"].to_pylist(), rejected["row"].to_pylist(), dtype="object")
     table["not_scored"] = why
+    n_repeated = 0
     if len(new):
-        rows, contradicts = new_features(new, root, parameters, file.name)
-        table.loc[contradicts.index, "not_scored"] = SEEN
-        if len(rows):
-            scored = _score(rows, model, meta, definition, parameters)
+        behind = new_features(new, root, parameters, file.name)
+        table.loc[behind.contradicts, "not_scored"] = SEEN
+        n_repeated = behind.n_repeated
+        if len(behind.features):
+            scored = _score(behind.features, model, meta, definition, parameters)
             table = table.join(scored)[[*table.columns.drop("not_scored"), *scored, "not_scored"]]
     lineage = read_lineage(root / "prepared" / "transactions.parquet") | {"definition": definition.hash}
-    return Predicted(table.reset_index(), lineage | {"model": name}, _summarise(table, file.name, name))
+    summary = _summarise(table, file.name, name, n_repeated)
+    return Predicted(table.reset_index(), lineage | {"model": name}, summary)
 
 
 SEEN = "transaction_id: the history has another transaction of this id"
@@ -287,11 +321,13 @@ def _own_columns(tables: list[pa.Table], entities: list[str]) -> pd.DataFrame: #
     return together.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get).set_index("row")
 
 
-def _summarise(table: pd.DataFrame, file: str, model: str) -> str:
+def _summarise(table: pd.DataFrame, file: str, model: str, n_repeated: int) -> str:
     missing = int(table.not_scored.notna().sum())
     sentence = f"{model} scored {len(table) - missing:,} of {len(table):,} rows of {file}"
     if "alert" in table:
         sentence += f": {int(table.alert.fillna(False).sum()):,} reach the threshold"
+    if n_repeated:
+        sentence += f"; the history has {n_repeated:,} of the rows already, and they count once"
     if missing < len(table) and "reason_1" not in table:
         sentence += "; there are no reasons, for its estimator does not divide a score among its inputs"
     return sentence + (f"; {missing:,} have no score, and not_scored says why" if missing else "")

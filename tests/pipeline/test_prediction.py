@@ -81,8 +81,10 @@ def test_features_of_new_rows_are_those_of_the_pipeline(rows, tmp_path, way):
 
     parameters = PARAMETERS | {"prepare": settings(way)}
     kept, rejected = read_new(tmp_path / "new.csv", settings(way), tmp_path / "prepared/transactions.parquet")
-    found, contradicts = new_features(kept, tmp_path, parameters, "new.csv")
-    assert contradicts.empty and len(rejected) == 0 and len(found) == len(new)
+    behind = new_features(kept, tmp_path, parameters, "new.csv")
+    found = behind.features
+    assert behind.contradicts.empty and len(rejected) == 0 and len(found) == len(new)
+    assert behind.n_repeated == 0
     expected = expected.loc[numbers_of(new, way, whole, ids)].set_axis(found.index)
     names = definition.feature_names()
     pd.testing.assert_frame_equal(found[names], expected[names], check_exact=True, check_names=False)
@@ -103,8 +105,10 @@ def test_a_row_that_the_history_has_is_the_same_transaction(rows, tmp_path, way)
     write_rows(again, tmp_path / "new.csv")
     parameters = PARAMETERS | {"prepare": settings(way)}
     kept, _ = read_new(tmp_path / "new.csv", settings(way), tmp_path / "prepared/transactions.parquet")
-    found, contradicts = new_features(kept, tmp_path, parameters, "new.csv")
-    assert contradicts.index.tolist() == [2] and found.index.tolist() == [1, 3, 4, 5]
+    behind = new_features(kept, tmp_path, parameters, "new.csv")
+    found = behind.features
+    assert behind.contradicts.tolist() == [2] and found.index.tolist() == [1, 3, 4, 5]
+    assert behind.n_repeated == 4
     definition = parse_definition(**PARAMETERS["features"])
     table = pd.read_parquet(tmp_path / "prepared/transactions.parquet", dtype_backend="numpy_nullable")
     ordered = table.sort_values("timestamp", kind="stable").reset_index(drop=True)
@@ -113,6 +117,36 @@ def test_a_row_that_the_history_has_is_the_same_transaction(rows, tmp_path, way)
     expected = expected.loc[numbers].drop(numbers[1]).set_axis(found.index)
     names = definition.feature_names()
     pd.testing.assert_frame_equal(found[names], expected[names], check_exact=True, check_names=False)
+
+
+def test_a_row_without_an_id_that_the_history_has_counts_once(rows, tmp_path):
+    "The file holds the history's newest rows, of which some are there several times, and some rows more."
+    rows = rows[-3000:].reset_index(drop=True)
+    half, definition = len(rows) * 3 // 4, parse_definition(**PARAMETERS["features"])
+    twice = rows[half - 40 : half - 20]
+    old = pd.concat([rows[:half], twice]).drop(columns="transaction_id") # each of these rows is there twice
+    overlap = pd.concat([rows[half - 60 : half], twice, twice]) # and in the file three times
+    new = pd.concat([overlap, rows[half:]]).drop(columns=["transaction_id", "is_fraud"])
+    write_rows(old, tmp_path / "old/a.csv")
+    write_rows(new, tmp_path / "new.csv")
+    unseen = pd.concat([twice, rows[half:]]).drop(columns="transaction_id").assign(is_fraud="")
+    write_rows(old, tmp_path / "all/a.csv")
+    write_rows(unseen, tmp_path / "all/b.csv")
+    write_prepared(*prepare(tmp_path / "old", "none"), tmp_path / "prepared")
+    whole = prepare(tmp_path / "all", "none")[0].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    features = make_features(whole, definition, {}).set_index("transaction_id")
+
+    parameters = PARAMETERS | {"prepare": settings("none")}
+    history = tmp_path / "prepared/transactions.parquet"
+    kept, _ = read_new(tmp_path / "new.csv", parameters["prepare"], history)
+    behind = new_features(kept, tmp_path, parameters, "new.csv")
+    assert behind.n_repeated == 80 and len(behind.features) == len(new)
+    names, keys = definition.feature_names(), ["timestamp", "customer_id", "terminal_id", "amount_cents"]
+    ordered = whole.rename(columns={"amount": "amount_cents"}).set_index("transaction_id")
+    expected = ordered[keys].join(features[names]).sort_values([*keys, *names])
+    found = behind.features.sort_values([*keys, *names])
+    both = found.merge(expected.drop_duplicates(), on=[*keys, *names], how="left", indicator=True)
+    assert (both._merge == "both").all()
 
 
 def numbers_in(prepared: Path, rows: pd.DataFrame, way: str) -> list[int]:
