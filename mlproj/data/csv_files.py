@@ -157,6 +157,28 @@ def _fit_width(names: list[str], rows: list[list[str]]) -> tuple[list[str], int]
     return names, len(names)
 
 
+_NUMBER_OR_TIME = re.compile(
+    r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ].*)?|\d{1,2}:\d\d.*"
+)
+
+
+def _check_no_values(path: Path, names: list[str]) -> None:
+    "Raise `UserError` where all names are numbers or times, other than 0, 1, 2, which pandas writes."
+    given = [name.strip() for name in names if name.strip()]
+    if len(given) < 2 or not all(map(_NUMBER_OR_TIME.fullmatch, given)):
+        return
+    if given != [str(number) for number in range(*_ends(given))]:
+        raise UserError(
+            f"{path.name} cannot be read: its first line names no columns, but holds values such as "
+            f"{given[0]!r}: put a line of names above it"
+        )
+
+
+def _ends(names: list[str]) -> tuple[int, int]: # of the numbers that could stand there in their order
+    first = int(names[0]) if names[0].isdecimal() else 0
+    return first, first + len(names)
+
+
 def find_layout(
     path: Path, # of a CSV file
     scan: TextScan, # from `scan_text`
@@ -171,6 +193,7 @@ def find_layout(
     quote = dialect.quote or _find_quote(lines, delimiter)
     rows = _split(lines, delimiter, quote) or [[]]
     names, width = _fit_width(rows[0], rows[1:])
+    _check_no_values(path, names)
     names = [name if name.strip() else "" for name in names]
     names, numbered = _number_repeated(names)
     check_columns(path, names)

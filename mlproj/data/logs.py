@@ -15,7 +15,7 @@ import ibis
 
 from ..core.checks import UserError
 from .file_table import EngineFailed, FileTable
-from .json_lines import read_objects
+from .json_lines import Repeated, named_once, read_objects
 from .text_files import LONGEST_LINE, Dialect, open_text, scan_text
 
 # %% ../../nbs/api/20_data/08_logs.ipynb #a1a21702
@@ -43,8 +43,8 @@ def parse_line(
 # %% ../../nbs/api/20_data/08_logs.ipynb #2f54b7e9
 def _parse_json(text: str) -> dict[str, object] | None:
     try:
-        values = json.loads(text, parse_float=str, parse_int=str)
-    except (ValueError, RecursionError):
+        values = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=named_once)
+    except (ValueError, RecursionError, Repeated):
         return None
     return values if isinstance(values, dict) else None
 
@@ -109,6 +109,6 @@ def read_log(
     if count.others:
         found.remarks.append(
             f"{count.others:,} of the {count.lines:,} lines of {path.name}, such as line {count.first}, "
-            "hold neither a JSON object nor key=value pairs: each is a row without values"
+            "hold neither a JSON object nor key=value pairs, or a name twice: each is a row without values"
         )
     return found

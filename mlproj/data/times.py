@@ -31,6 +31,7 @@ UNITS = { # of numeric times, in nanoseconds
 }
 _DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2} # by letter of a format
 _LETTERS = {*_DIGITS, *"aAbBfpzZ%"}
+_YEARS, _DATES = ("Y", "y"), {*"Yymdj"}
 
 
 def check_format(
@@ -235,7 +236,8 @@ def _format_parts(text: ibis.Column, form: str) -> _Parts:
     form = "".join(pieces)
     if "%f" in form:
         text = text.re_replace(r"([.,]\d{6})\d+", r"\1")
-    return _Parts(_read_format(_padded(text, form), form), zone, ibis.literal(bool(re.search("%[HI]", form))))
+    text = _with_whole_dates(_padded(text, form), form)
+    return _Parts(_read_format(text, form), zone, ibis.literal(bool(re.search("%[HI]", form))))
 
 
 def _pattern(piece: str) -> str: # of the texts that a part of a format stands for
@@ -246,19 +248,32 @@ def _pattern(piece: str) -> str: # of the texts that a part of a format stands f
 
 # %% ../../nbs/api/20_data/13_times.ipynb #76e6900b
 def _padded(text: ibis.Column, form: str) -> ibis.Column:
-    "Give blocks of digits, such as %H%M%S, the zeros back that they begin with."
+    "Give blocks of digits, such as %H%M%S or %d%m%Y, the zeros back that they begin with."
     blocks = form.split(" ")
     for position, block in enumerate(blocks):
         letters = block.split("%")[1:]
-        if len(letters) < 2 or "Y" in letters[:1] or not all(letter in _DIGITS for letter in letters):
+        if len(letters) < 2 or letters[0] in _YEARS or not all(letter in _DIGITS for letter in letters):
             continue
         width = sum(_DIGITS[letter] for letter in letters)
+        least = width - 1 if _DATES.intersection(letters) else 1 # a day lost one zero at most
         before, after = rf"(?:\S+ ){{{position}}}", rf"(?: \S+){{{len(blocks) - position - 1}}}"
-        whole = rf"^({before})(\d{{1,{width - 1}}})({after})$"
+        whole = rf"^({before})(\d{{{least},{width - 1}}})({after})$"
         first, digits, last = (text.re_extract(whole, group) for group in (1, 2, 3))
         padded = first + digits.lpad(width, "0") + last
         text = ibis.cases((text.re_search(whole), padded), else_=text)
     return text
+
+
+def _with_whole_dates(text: ibis.Column, form: str) -> ibis.Column: # missing where a date is cut
+    "Ask blocks of digits such as %Y%m%d for all of these: the engine would read 2024071 as well."
+    pattern, has_dates = "", False
+    for part in re.split(rf"((?:%[{''.join(_DIGITS)}]){{2,}})", form):
+        letters = part.split("%")[1:] if part.startswith("%") else []
+        is_date = len(letters) > 1 and all(letter in _DIGITS for letter in letters) and _DATES & {*letters}
+        has_dates = has_dates or bool(is_date)
+        width = sum(_DIGITS[letter] for letter in letters) if is_date else 0
+        pattern += rf"\d{{{width}}}" if is_date else _pattern(part).replace(r"\ ", r"\s*")
+    return ibis.cases((text.re_search(f"^{pattern}$"), text), else_=None) if has_dates else text
 
 # %% ../../nbs/api/20_data/13_times.ipynb #491ef239
 def _parts(column: ibis.Column, clock: Clock) -> _Parts:

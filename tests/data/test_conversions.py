@@ -258,6 +258,23 @@ def test_formats_are_those_of_strptime(form, n_cases):
     try_each(n_cases, st.datetimes(datetime(1970, 1, 1), datetime(2068, 1, 1)), check)
 
 
+@tried
+@pytest.mark.parametrize("form", ["%Y%m%d %H%M%S", "%Y%m%d%H%M%S", "%Y%m%dT%H:%M", "%y%m%d"])
+def test_a_date_that_is_cut_is_no_other_day(form, n_cases):
+    "One digit of the date is lost, somewhere."
+    source = Source({"timestamp": "t"}, types={"timestamp": form})
+    n_digits = 6 if "%y" in form else 8
+
+    def check(drawn: list[tuple[datetime, int]]) -> None:
+        texts = [clock.strftime(form) for clock, _ in drawn]
+        cut = [text[:at] + text[at + 1 :] for text, (_, at) in zip(texts, drawn, strict=True)]
+        rows = read(source, t=cut)
+        assert rows["timestamp"].null_count == len(cut)
+
+    clocks = st.datetimes(datetime(1970, 1, 1), datetime(2068, 1, 1))
+    try_each(n_cases, st.tuples(clocks, st.integers(0, n_digits - 1)), check)
+
+
 UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 UNITS |= {"milliseconds": "1e-3", "nanoseconds": "1e-9"}
 RARE_UNITS = ("days", "minutes", "seconds", "milliseconds")

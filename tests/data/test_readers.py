@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlproj.core.checks import UserError
-from mlproj.data.contract import read_transactions
+from mlproj.data.contract import read_transactions, split_rejected
 from mlproj.data.conversions import Source
 from mlproj.data.readers import KINDS, read_file, read_together, read_with_remarks
 from mlproj.data.text_files import Dialect
@@ -48,7 +48,7 @@ NAMES = st.lists(
     min_size=2,
     max_size=6,
     unique_by=str.lower,
-)
+).filter(lambda names: not all(re.fullmatch(r"[\d -]*", name) for name in names)) # these are values
 VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
     ["", "007", "12,50", "1.234,5", "it's", 'so "said"', "a\nb", "a\r\nb", "a;b|c\td", " x ", "#7", "NULL"]
 )
@@ -141,6 +141,25 @@ def test_what_is_left_out_is_said(tmp_path):
     found = read_with_remarks(engine(), tmp_path / "a.csv")
     assert found.table.columns == ("id;x", "shop")
     assert found.remarks == ["columns 1, 4 of a.csv have no name and are left out", "the quote in a.csv is '"]
+
+
+FIRST_LINES = [
+    ("0.0,-1.36,149.62,0\n", "0.0"),
+    ("2024-01-31 10:00:00;12,50;7\n", "2024-01-31 10:00:00"),
+    ("31/01/2024\t10:00\t5\t0\n", "31/01/2024"),
+    ("17,5,5,\n", "17"),
+]
+
+
+@pytest.mark.parametrize(("line", "value"), FIRST_LINES)
+def test_a_file_without_names_is_refused(line, value):
+    with pytest.raises(UserError, match=f"first line names no columns, but holds values such as '{value}'"):
+        read(line.encode() * 3, "a.csv")
+
+
+@pytest.mark.parametrize("names", ["0,1,2", "1,2,3", ",0,1", "2019,2020,2021", "7,shop,12.5"])
+def test_numbers_can_be_names(names):
+    assert list(read(f"{names}\na,b,c\n".encode(), "a.csv")[0]) == [name for name in names.split(",") if name]
 
 
 # JSON.
@@ -401,6 +420,16 @@ def test_a_log_is_read_line_by_line(values, prefix, separator, data):
     if "{time}" in prefix:
         assert [row.pop("log_time") for row in rows] == [time] * at + [None] + [time] * (len(values) - at)
     assert rows == truth
+
+
+@pytest.mark.parametrize("line", ["the server has started", "id=1 id=2", '{"id": 1, "id": 2}', '{"id": '])
+def test_a_line_of_a_log_that_cannot_be_read_is_said_to_be_empty(line, tmp_path):
+    lines = [f"2024-01-01T00:11:29Z id=c{n} amount=5 fraud=0" for n in range(3)]
+    (tmp_path / "a.log").write_text("\n".join([*lines, line]))
+    source = Source({"timestamp": "log_time", "amount": "amount", "is_fraud": "fraud", "card": "id"})
+    kept, rejected = split_rejected(read_transactions(engine(), tmp_path, source, ["card"]), ["card"])
+    assert len(kept) == 3
+    assert rejected["reason"].to_pylist() == ["the row holds no values"]
 
 
 # Folders, and several files.
