@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import Node, ScalarNode
@@ -64,6 +66,35 @@ def check_choice(
         )
 
 # %% ../../nbs/api/10_core/10_checks.ipynb #e1325a54
+_YAML_WORDS = { # of the reader of YAML → what they mean
+    "found character '\\t'": "has a tab where YAML takes blanks alone: put blanks in its place",
+    "found duplicate key": "has a key for the second time: leave one of the two out",
+    "mapping values are not allowed": "has a colon too many, or lacks quotes around a value with a colon",
+    "found undefined alias": "names with * what no & has named before",
+    "could not determine a constructor": "has a tag that makes an object: write a plain value",
+    "found unexpected end of stream": "ends within quotes: close them",
+    "but found another document": "begins a second document: leave out the line of ---",
+    "expected <block end>": "is indented in another way than the lines before it",
+    "expected ',' or": "stands within brackets that are not closed, or lacks a comma",
+    "found unknown escape": "has a backslash within double quotes: use single quotes",
+    "cannot start any token": "begins a value with a character that needs quotes around the value",
+}
+
+
+def _yaml_fault(error: Exception) -> str: # what is wrong, in plain words, and in which line
+    if isinstance(error, RecursionError):
+        return "it has very many levels of values within values"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not written in UTF-8"
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    line = f"line {mark.line + 1}" if mark else "one of its lines"
+    key = re.match('found duplicate key "(.{1,80}?)"', problem or "", re.DOTALL)
+    if key:
+        return f"{line} has the key {key[1]!r} for the second time: leave one of the two out"
+    words = [words for known, words in _YAML_WORDS.items() if known in (problem or "")]
+    return f"{line} {[*words, 'is no YAML: look at its indentation, colons and quotes'][0]}"
+
+# %% ../../nbs/api/10_core/10_checks.ipynb #3b85a402
 MOST_VALUES = 100_000 # of a YAML file, with its aliases written out
 
 
@@ -82,7 +113,7 @@ def read_yaml(
         too_many = document is not None and _count_values(document, {}) > MOST_VALUES
         values = None if too_many or document is None else yaml.constructor.construct_document(document)
     except Exception as error: # every kind of broken YAML
-        raise UserError(f"{name} cannot be read: {' '.join(str(error).split())[:500]}") from None
+        raise UserError(f"{name} cannot be read: {_yaml_fault(error)}") from None
     if too_many:
         raise UserError(
             f"{name} cannot be read: with its aliases written out it has more than {MOST_VALUES:,} values, "
@@ -99,6 +130,40 @@ def _count_values(node: Node, counted: dict[int, float]) -> float:
         counted[id(node)] = 1 + sum(_count_values(part, counted) for part in inner)
     return counted[id(node)]
 
+# %% ../../nbs/api/10_core/10_checks.ipynb #9fd2aade
+_PLAIN = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+    dict: "names with values",
+    list: "a list",
+    object: "a value",
+}
+_MANY = {int: "whole numbers", float: "numbers", str: "text", object: "values"}
+
+
+def _shape_words(shape: type) -> str: # in plain English
+    origin, inner = get_origin(shape), get_args(shape)
+    if origin is Annotated:
+        return _shape_words(inner[0])
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in (Union, UnionType):
+        return " or ".join(map(_shape_words, inner))
+    if origin is list:
+        return f"a list of {_MANY.get(inner[0]) or f'values, each {_shape_words(inner[0])}'}"
+    if origin is dict:
+        return f"names with {_MANY.get(inner[1]) or f'values, each {_shape_words(inner[1])}'}"
+    return _PLAIN.get(shape) or "what the schema says"
+
+
+def _shorten(value: object) -> str: # as YAML writes it, more or less
+    words = {None: "null", True: "true", False: "false"}
+    text = words[value] if value is None or isinstance(value, bool) else " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
 # %% ../../nbs/api/10_core/10_checks.ipynb #7c294314
 def check_shape(
     value: object,
@@ -106,14 +171,27 @@ def check_shape(
     where: str, # for the message, such as features.units in params.yaml
 ) -> None:
     "Raise `UserError` for a value of another shape."
+    if not _has_shape(value, shape):
+        raise UserError(f"{where} is of another shape than it should be: {_misfit(value, shape)}")
+
+
+def _has_shape(value: object, shape: type) -> bool:
     from typeguard import CollectionCheckStrategy, TypeCheckError, check_type  # not needed by what serves
 
     try:
         check_type(value, shape, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-    except TypeCheckError as error:
-        raise UserError(
-            f"{where} is of another shape than it should be: {' '.join(str(error).split())[:500]}"
-        ) from None
+    except TypeCheckError:
+        return False
+    return True
+
+
+def _misfit(value: object, shape: type) -> str: # names the first key whose value does not fit
+    if get_origin(shape) is dict and isinstance(value, dict):
+        key_shape, inner = get_args(shape)
+        for key, item in value.items():
+            if _has_shape(key, key_shape) and not _has_shape(item, inner):
+                return f"{_shorten(key)}: {_misfit(item, inner)}"
+    return f"{_shorten(value)} is not {_shape_words(shape)}"
 
 # %% ../../nbs/api/10_core/10_checks.ipynb #a5a6afb7
 LARGEST = 2**40 # of a number that is summed, either way

@@ -11,7 +11,7 @@ __all__ = ['Estimator', 'Folds', 'Assumptions', 'Recipe', 'Shared', 'Prepare', '
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, get_type_hints
 
-from ..core.checks import UserError, check_choice, check_name, read_yaml
+from ..core.checks import UserError, check_choice, check_name, check_shape, read_yaml
 from ..features.definition import parse_definition
 from .schemas import AnyDay, Count, Day, Days, LabelDays, Share, Size, Whole, find_mistakes
 
@@ -272,10 +272,13 @@ def _check_definition(parameters: Parameters) -> None:
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #516350fe
 def _check_places(needed: list[str], prepare: Prepare) -> None:
     "Raise `UserError` for a place of distances or speeds without coordinates, and for a place with two."
+    for entity, table in prepare["attributes"].items():
+        where = f"prepare.attributes.{entity}.columns in params.yaml"
+        check_shape(table.get("columns", {}), dict[str, object], where)
     entities = [
         entity
         for entity, table in prepare["attributes"].items()
-        if any({*pair} <= {*table.get("columns", [])} for pair in [("x", "y"), ("latitude", "longitude")])
+        if any({*pair} <= {*table.get("columns", {})} for pair in [("x", "y"), ("latitude", "longitude")])
     ]
     for place in prepare["coordinates"]:
         if place in entities:

@@ -199,7 +199,7 @@ class NewRows:
     contradicts: pd.Index # rows that contradict the history, without features
     n_repeated: int # rows that the history has already
 
-
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #2dc06eb7
 def new_features(
     new: pa.Table, # from `read_new`
     root: Path, # the project's root
@@ -230,7 +230,7 @@ def new_features(
     beside = beside[[column for column in beside if column not in features]]
     return NewRows(beside.join(features), contradicts.index[contradicts], len(repeated))
 
-
+# %% ../../nbs/api/70_pipeline/87_prediction.ipynb #7eb8fa2d
 def _known_rows(
     rows: pd.DataFrame, prepared: Path, history: pd.DataFrame, definition: Definition, prepare: dict
 ) -> tuple[pd.Series, pd.Series]: # {index: its number in the history}; which of the others contradict it

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from mlproj.core.checks import UserError
 from mlproj.pipeline.parameters import find_parameter_mistakes, read_parameters
 from mlproj.pipeline.params_check import check_all, check_settings
 from support import ROOT, Project
@@ -78,6 +79,42 @@ def test_all_mistakes_are_listed(project):
         put("inputs", "few", value=["amuont"])(params)
 
     assert len(check(project, change)) == 3
+
+
+BROKEN = [ # how the text of params.yaml is changed, and what is said
+    (lambda text: text + "seed: 3\nseed: 4\n", "has the key 'seed' for the second time"),
+    (lambda text: text.replace("folds:\n  ", "folds:\n\t", 1), "has a tab where YAML takes blanks alone"),
+    (lambda text: text + "some: 'text\n", "ends within quotes: close them"),
+    (lambda text: text + "some: [1, 2\nmore: 3\n", "stands within brackets that are not closed"),
+    (lambda text: text + "some: a: b\n", "has a colon too many"),
+    (lambda text: text + "some: *thing\n", "names with * what no & has named before"),
+    (lambda text: text + "some: \x07\n", "is no YAML"),
+]
+FOREIGN = ["http", "while ", "found ", "mapping", "instance of", "<", "NoneType", "dict", "neither"] # words
+
+
+@pytest.mark.parametrize(("change", "expected"), BROKEN)
+def test_broken_yaml_is_described_in_plain_words(project, change, expected):
+    path = project.root / "params.yaml"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError) as refused:
+        check_settings(project.root)
+    said = str(refused.value)
+    assert said.startswith("params.yaml cannot be read: ") and expected in said
+    assert not [word for word in FOREIGN if word in said], said
+
+
+@pytest.mark.parametrize("value", ["some", 3.5, None, True, [None], {"some": None}])
+def test_values_of_another_type_are_described_in_plain_words(value):
+    tried = 0
+    for path in values(PARAMETERS):
+        params = deepcopy(PARAMETERS)
+        put(*path, value=value)(params)
+        for mistake in map(str, find_parameter_mistakes(params)):
+            if "of another shape" in mistake:
+                assert not [word for word in FOREIGN if word in mistake], mistake
+                tried += 1
+    assert tried > 25
 
 
 def values(settings: object, path: tuple = ()) -> list[tuple]: # keys that lead to each value

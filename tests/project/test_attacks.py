@@ -313,7 +313,7 @@ def test_no_tag_of_yaml_runs_anything(folder):
     attack = "!!python/object/apply:os.system ['touch pwned']"
     (folder / "params.yaml").write_text(f"train: {attack}\n")
     (folder / "data.dvc").write_text(f"meta: {attack}\n")
-    with pytest.raises(UserError, match="could not determine a constructor"):
+    with pytest.raises(UserError, match="has a tag that makes an object"):
         read_parameters(folder)
     with pytest.raises(UserError, match="has no record"):
         read_record(folder)
