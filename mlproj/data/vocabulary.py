@@ -96,8 +96,8 @@ MEANINGS |= {
         confirme conferma bestaetigt bestatigt zgloszenia rapporte""",
     "later": """actual delivered shipped settled settle posting posted post clearing cleared valuta
         wertstellung processed batch updated update modified changed captured capture completed finished
-        end last export exported loaded load payout available buchungstag contabile contabil contable
-        comptable ksiegowania ksiegowa buchungsdatum""",
+        end last export exported loaded load payout available contabile contabil contable
+        comptable ksiegowania ksiegowa""",
     "arrival": """received receive arrival arrived ingested ingestion arrives eingang empfangen recibido
         recebido recu""",
     "before": """previous prev prior before first start begin last old vorher avant antes awal initial

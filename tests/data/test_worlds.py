@@ -10,6 +10,8 @@ from sklearn.metrics import average_precision_score
 from xgboost import XGBClassifier
 
 import worlds
+from mlproj.data.proposal import propose_roles
+from mlproj.pipeline.proposal import survey_files
 from worlds import WORLDS, anonymous_world, awkward_world, shop_world
 
 
@@ -60,3 +62,18 @@ def test_the_command_of_the_guide_writes_the_file_that_it_names(tmp_path):
     file = tmp_path / "bookings.csv"
     subprocess.run([sys.executable, worlds.__file__, "awkward", file], check=True)
     assert file.read_bytes() == awkward_world().write(tmp_path).read_bytes()
+
+
+ROLES = {
+    "shop": {"timestamp": "BookedAt", "amount": "AmountSEK", "is_fraud": "Fraud"},
+    "anonymous": {"timestamp": "Time", "amount": "Amount", "is_fraud": "Class"},
+    "awkward": {"timestamp": ["Buchungstag", "Uhrzeit"], "amount": "Betrag", "is_fraud": "Betrug"},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_roles_of_each_world_are_proposed(name, tmp_path):
+    file = WORLDS[name](n_rows=6_000).write(tmp_path)
+    files = survey_files([file])
+    columns = propose_roles(files.survey, files.name).columns
+    assert {role: columns[role] for role in ROLES[name]} == ROLES[name]
