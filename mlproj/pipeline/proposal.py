@@ -202,11 +202,11 @@ def propose(
     lines = write_settings(proposed.settings, proposed.notes)
     place = next(n for n, line in enumerate(lines) if line.startswith("  types:"))
     left_out = [
-        f"    # left out: {json.dumps(name, ensure_ascii=False)}, for {why}"
+        f"    # left out: {json.dumps(name, ensure_ascii=False)}, for {why}."
         for name, why in proposed.left_out.items()
     ]
     if "transaction_id" not in proposed.settings["prepare"]["columns"]:
-        left_out.append("    # no column is the transaction's id: the rows are numbered")
+        left_out.append("    # No column is the transaction's id: the rows are numbered.")
     lines[place:place] = left_out
     return "\n".join([*(f"# {sentence}" for sentence in proposed.summary), *lines]) + "\n"
 
@@ -231,7 +231,7 @@ def _overview(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: 
     if unknown:
         frauds += f", {unknown:,} without a label"
     lines = [
-        f"Proposed for {name}: read it before it becomes params.yaml. A comment says where it is not sure.",
+        f"Proposed for {name}: read it. A comment says where it is not sure.",
         f"{len(table):,} transactions from {first} to {last} UTC, {frauds}.",
     ]
     for reason, count in rejected["reason"].to_pandas().value_counts().sort_index().items():
