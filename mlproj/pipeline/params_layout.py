@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ..core.checks import UserError, read_yaml
 from ..core.files import put_in_place
@@ -55,12 +56,12 @@ def restore_layout(
 ) -> str: # the text, or the committed one with the values of the text
     "Undo what DVC did to the layout of a file of parameters."
     try:
-        values = read_yaml(text.encode(), "params.yaml")
+        values = read_yaml(text.encode(errors="surrogateescape"), "params.yaml")
         if text == committed or as_dvc_writes(committed, values) != text:
             return text
         restored = splice(committed, _with_short_lists(text), "params.yaml", _other_keys)
         return restored if repr(read_yaml(restored.encode(), "params.yaml")) == repr(values) else text
-    except (UserError, AttributeError, TypeError): # a file that is no mapping, or has an alias
+    except (UserError, YAMLError, AttributeError, TypeError): # no YAML, no mapping, or an alias
         return text
 
 
@@ -98,4 +99,4 @@ def tidy_parameters(
     restored = restore_layout(text, done.stdout.decode(errors="surrogateescape"))
     if restored != text:
         with put_in_place(path) as place:
-            place.write_text(restored)
+            place.write_text(restored, errors="surrogateescape")
