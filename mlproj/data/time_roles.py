@@ -257,7 +257,7 @@ def _label_time_candidate(
         plan.columns, 5.0 + only_frauds, (reason, f"about {days:.3g} days after the transaction"), plan.doubt
     )
 
-
+# %% ../../nbs/api/20_data/66_time_roles.ipynb #9df5a8fe
 def rank_arrivals(
     plans: list[TimePlan],
     time: TimePlan, # of the transaction

@@ -61,7 +61,7 @@ STRETCHES = (7, 14, 28, 3, 2, 1, 56, 84, 0.5, 0.25, 0.125) # days
 LONGEST_WAIT = 60 # days for labels
 DATED_STRETCHES = tuple(days for days in STRETCHES if days >= 1) # where the file has no clock
 
-
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #af88b045
 class Wait(NamedTuple):
     days: float # from a transaction to its label
     why: str # how it was measured
@@ -90,7 +90,7 @@ def plan_folds(
 def _moments(times: pd.Series) -> np.ndarray: # sorted
     return np.sort(times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]"))
 
-
+# %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #ead677a2
 def _measure_wait(table: pd.DataFrame) -> Wait | None: # None: the file does not say
     waits = []
     if "label_time" in table:

@@ -169,7 +169,7 @@ def boosting(n_inputs: int) -> dict: # parameters of XGBClassifier
     "Choose the best model's parameters. Where inputs are few, every tree sees all of them."
     return BOOSTING | (OF_FEW if n_inputs < FEW_INPUTS else {})
 
-
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #b12a9efc
 def models_settings(known: Known, n_inputs: int) -> dict[str, dict]:
     "Make the section of models."
     limit = float(known.table.amount.quantile(0.99)) / known.unit
@@ -193,7 +193,7 @@ def models_settings(known: Known, n_inputs: int) -> dict[str, dict]:
         },
     }
 
-
+# %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #ade80980
 def complete_features(known: Known, features: dict) -> list[str]:
     "List the features that are never missing."
     filled = [line for line in features["windows"] if "fill" not in line]
