@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['NOTHING', 'fold_capacities', 'threshold_tables', 'Decisions', 'decide', 'add_oracle', 'draw_savings',
            'decision_summary', 'savings_curves', 'grid_values', 'grid_differences', 'starred_differences', 'recall_at',
-           'operating_points', 'saved_by_group', 'mark_first_use', 'savings_metrics']
+           'operating_points', 'group_amounts', 'saved_by_group', 'mark_first_use', 'savings_metrics']
 
 # %% ../../nbs/api/50_evaluation/45_judgement.ipynb #d069dc1e
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -229,6 +229,16 @@ def operating_points(
             figures[f"card precision, top {k}"] = lists.precision(once, k)
         by_fold.append(figures)
     return pd.DataFrame(by_fold).mean()
+
+# %% ../../nbs/api/50_evaluation/45_judgement.ipynb #889000b3
+def group_amounts(
+    amounts: pd.Series, # in units of the currency
+    ends: list[float], # between the bands, above 0, rising
+) -> pd.Series: # the same rows; the name of the band, in the order of the bands
+    "Tell amounts by bands. An amount at an end belongs to the band below."
+    names = [f"{low:,.10g} to {high:,.10g}" for low, high in pairwise([0.0, *ends])]
+    names.append(f"above {ends[-1]:,.10g}" if ends else "all")
+    return pd.cut(amounts, [-np.inf, *ends, np.inf], labels=names).rename("amount")
 
 # %% ../../nbs/api/50_evaluation/45_judgement.ipynb #e56a7ce4
 def saved_by_group(

@@ -42,8 +42,8 @@ TOO_FEW = (
     "{column} is."
 )
 NO_OTHERS = (
-    "There is no other transaction of this {who} in {span}, or only with a {column} of 0, to compare the "
-    "{column} with."
+    "There is no other transaction of this {who} in {span}, or none whose {column} is above 0, "
+    "to compare the {column} with."
 )
 NONE_KNOWN = "No fraud of this {who} became known in {labels}."
 UNDEFINED = { # aggregate → the sentence where it has no value
@@ -174,7 +174,7 @@ def sentence(
         return f"This {of_attributes[name]} is {plain_value(row[name])}."
     of_places = _place_features(definition)
     if name in of_places:
-        return f"{of_places[name]}, in the unit of the coordinates, is {plain_value(row[name])}."
+        return f"{of_places[name]} is {plain_value(row[name])}, in metres where coordinates are in degrees."
     return f"{name} = {plain_value(row[name])}"
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #873753bf

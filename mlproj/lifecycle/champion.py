@@ -132,10 +132,11 @@ def lead_sentences(
         return f"It does not save significantly more than {_any_other(len(paired))}."
     lead = f"It saves significantly more than {of_others(len(ahead), len(paired))}."
     if len(always) == len(ahead):
-        return f"{lead} Under every assumption tried it still saves more than each of them."
+        behind = "that model" if len(ahead) == 1 else "those models"
+        return f"{lead} Under every assumption tried it is ahead of {behind}."
     if not always:
         return f"{lead} No such lead holds under every assumption tried."
-    return f"{lead} Under every assumption tried it still saves more than {len(always)} of them."
+    return f"{lead} Under every assumption tried it is ahead of {len(always)} of those {len(ahead)}."
 
 # %% ../../nbs/api/80_lifecycle/10_champion.ipynb #f0541f07
 def champion_metrics(
