@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CARDS', 'TRANSACTIONS', 'TITLES', 'entity_words', 'join_words', 'name_columns', 'count_noun', 'moment_text',
            'describe_days', 'short_number', 'figure_text', 'AlertUnit', 'alert_unit', 'metric_title', 'describe_draws',
-           'describe_choice']
+           'describe_delay', 'describe_choice']
 
 # %% ../../nbs/api/10_core/17_wording.ipynb #c0d94ba6
 from dataclasses import dataclass, replace
@@ -135,6 +135,17 @@ def describe_draws(
     if not columns:
         return "The transactions are drawn with replacement."
     return f"The values of {name_columns(columns)} are drawn with replacement."
+
+
+def describe_delay(
+    days: float, # label_delay_days of params.yaml
+    given: bool, # whether labels have times of their own
+) -> str:
+    "Say when a label counts as known."
+    assumed = f"{count_noun(days, 'day')} after its transaction: `label_delay_days` assumes it"
+    if given:
+        return f"A label is known at its `label_time`; a label without one counts as known {assumed}."
+    return f"A label counts as known {assumed}."
 
 
 def describe_choice(

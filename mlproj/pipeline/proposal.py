@@ -272,9 +272,7 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
 def _notes(known: Known) -> dict[str, str]: # by key with dots
     proposal, plan = known.proposal, known.plan
     notes = {f"prepare.columns.{name}": note for name, note in proposal.notes.items()}
-    notes["label_delay_days"] = (
-        f"measured: {plan.why_delay}" if plan.why_delay else "how long is it until a fraud is reported?"
-    )
+    notes["label_delay_days"] = plan.why_delay
     notes["card"] = "no column names who pays" if proposal.card is None else ""
     looked_at = "cards" if proposal.card else "transactions"
     notes["top_k"] = f"{looked_at} looked at each day: twice the frauds, and at most a tenth of all"
