@@ -171,10 +171,17 @@ def _read_number(profile: Profile, values: pd.Series) -> Reading | None: # one n
 
 
 def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
-    for unit, factor in UNITS.items():
-        if YEAR_1990 * factor <= profile.low and profile.high <= YEAR_2050 * factor and _TIMELIKE & named:
-            return Reading("epoch", unit, values / factor, zoned=True)
-    return None
+    "Each number is read in the unit that makes a time of our days of it; prepare takes those of one unit."
+    if not _TIMELIKE & named:
+        return None
+    ours = {unit: values.between(YEAR_1990 * n, YEAR_2050 * n) for unit, n in UNITS.items()}
+    seconds = sum((values / factor).where(ours[unit], 0) for unit, factor in UNITS.items())
+    unit = max(UNITS, key=lambda unit: ours[unit].sum())
+    others = profile.given - int(ours[unit].sum())
+    if sum(int(inside.sum()) for inside in ours.values()) < profile.given or others > profile.given / 2:
+        return None
+    doubt = f"not sure: {others:,} numbers are of another unit than {unit}, and are set aside"
+    return Reading("epoch", unit, seconds.where(values.notna()), doubt if others else "", zoned=True)
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #375c6272
 SHEET_START = "1899-12-30" # of the days that spreadsheets count

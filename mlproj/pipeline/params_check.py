@@ -29,6 +29,7 @@ from mlproj.data.contract import (
 from ..data.conversions import Source
 from ..data.database import open_transactions
 from ..data.file_places import linked_files
+from ..data.times import early_remarks
 from ..evaluation.splits import Fold, make_folds, train_rows
 from ..features.definition import parse_definition, read_columns
 from .parameters import Parameters, find_parameter_mistakes
@@ -253,7 +254,7 @@ def check_all(
     if transactions is not None:
         found.look(check_days, transactions, parameters)
         found.folds = describe_folds(transactions, parameters)
-        found.remarks += fold_remarks(found.folds)
+        found.remarks += [*early_remarks([transactions.timestamp.max()]), *fold_remarks(found.folds)]
         frauds = count_noun(int(transactions.is_fraud.sum()), "fraud")
         found.summary += f"; {count_noun(len(transactions), 'transaction')} with {frauds}"
     return found

@@ -30,6 +30,7 @@ from ..data.proposal import Proposal, propose_roles, source_of
 from ..data.readers import find_files, read_together
 from ..data.roles import Ranking
 from ..data.text_files import Dialect, read_dialect
+from ..data.times import early_remarks
 from .fold_plan import DATED_STRETCHES, STRETCHES, plan_folds
 from .proposed_settings import Known, all_settings
 
@@ -260,6 +261,8 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     for name, profile in known.survey.profiles.items():
         if remark := currency_remark(name, list(profile.words)):
             lines.append(f"NOT SURE: {remark[0].lower()}{remark[1:]}")
+    if proposal.time_kind != "steps": # else a note says so
+        lines += [f"NOT SURE: {remark}" for remark in early_remarks([known.table.timestamp.max()])]
     if known.plan.remark:
         lines.append(f"NOT SURE: {known.plan.remark}.")
     elif not known.plan.n_validation_folds:

@@ -295,6 +295,28 @@ def test_numbers_count_from_the_start(unit, n_cases):
     try_each(n_cases, st.decimals(0, 40_000, places=6), check)
 
 
+OF_COMPUTERS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+
+
+@tried
+@pytest.mark.parametrize("unit", ["milliseconds", *rarely("seconds", "microseconds", "nanoseconds")])
+def test_a_number_of_another_unit_is_no_other_time(unit, n_cases):
+    source = Source({"timestamp": "t"}, types={"timestamp": unit})
+    first = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp())
+
+    def check(drawn: list[tuple[int, str]]) -> None:
+        rows = read(source, t=[str(second * OF_COMPUTERS[written]) for second, written in drawn])
+        found = zip(drawn, became(rows, "timestamp"), strict=True)
+        for (second, written), one in found:
+            if written == unit:
+                assert one == Became(datetime.fromtimestamp(second, UTC), None)
+            else:
+                assert one.value is None and f"it looks like {written} since 1970" in one.reason
+
+    seconds = st.integers(first, first + 100 * 365 * 86_400)
+    try_each(n_cases, st.tuples(seconds, st.sampled_from(list(OF_COMPUTERS))), check)
+
+
 def test_an_abbreviation_counts_where_its_region_uses_it():
     texts = ["2024-04-21 00:19:25 BST", "2024-01-21 00:19:25 BST", "2024-01-21 00:19:25 GMT"]
     at_home = read(Source({"timestamp": "t"}, timezone="Europe/London"), t=texts)["timestamp"].to_pylist()

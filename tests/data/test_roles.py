@@ -239,6 +239,16 @@ def test_days_of_a_spreadsheet_count_from_where_it_counts():
     assert (proposal.types["timestamp"], proposal.start) == ("days", "1899-12-30")
 
 
+@pytest.mark.parametrize("factors", [(1, 1_000), (1_000, 1), (1_000, 10**6)])
+def test_numbers_of_two_units_are_read_in_that_of_most(factors):
+    seconds = pd.to_datetime(ROW.when).astype("datetime64[s]").astype("int64")
+    factor = np.where(np.arange(200) % 20 == 3, factors[1], factors[0])
+    proposal = propose_roles(survey(ROW.drop(columns="when").assign(time=seconds * factor)), "t")
+    assert proposal.columns["timestamp"] == "time"
+    assert proposal.types["timestamp"] == {1: "seconds", 1_000: "milliseconds"}[factors[0]]
+    assert "not sure: 10 numbers are of another unit" in proposal.notes["timestamp"]
+
+
 def test_days_in_no_order_are_a_time_that_is_not_sure():
     table = ROW.drop(columns="when").assign(locdt=[n * 7 % 90 for n in range(200)])
     proposal = propose_roles(survey(table), "t")

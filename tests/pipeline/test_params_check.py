@@ -248,6 +248,14 @@ def test_files_are_read_with_the_columns_of_their_folders(project, monkeypatch, 
     assert "x.csv has no column 'customer'" in mistake and "tmp" not in mistake
 
 
+def test_times_of_long_ago_are_remarked(project):
+    file = write_sales(project.root, days=31, every=9)
+    file.write_text(file.read_text().replace(",2024-03", ",1970-03"))
+    project.params(plan("1970-03-05"))
+    (remark,) = check_all(project.root, [file]).remarks
+    assert remark.startswith("All times lie before 1990, the last on 1970-03-31: ")
+
+
 def test_a_folder_without_files_is_named_as_it_was_given(project, tmp_path):
     (tmp_path / "empty").mkdir()
     (mistake,) = check_all(project.root, [tmp_path / "empty"]).mistakes
