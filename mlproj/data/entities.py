@@ -14,7 +14,7 @@ from .vocabulary import known_words, meanings
 
 # %% ../../nbs/api/20_data/67_entities.ipynb #a7da3d39
 _PAYERS = {"card": 4.0, "account": 3.5, "payer": 3.0, "customer": 3.0, "contact": 1.0}
-_OTHERS = {"payee": 3.0, "merchant": 3.0, "terminal": 2.5, "device": 2.0}
+_OTHERS = {"payee": 3.0, "merchant": 3.0, "terminal": 2.5, "device": 2.0, "worker": 2.0}
 _SPOILS_ENTITY = {
     "kind": -7,
     "place": -7,
@@ -72,7 +72,7 @@ def _sides(name: str) -> set[str]: # each word counts once: tid is a terminal or
 
 # %% ../../nbs/api/20_data/67_entities.ipynb #c43d9efa
 _OPAQUE = ( # hexadecimal, a word and a number, a number with a part hidden, a long number, a wallet
-    r"[A-Za-z]{0,12}[-_:.]?(?=[0-9A-Fa-f-]*\d)[0-9A-Fa-f-]{6,}|[A-Za-z]{1,8}[-_]\d{2,}"
+    r"[A-Za-z]{0,12}[-_:.]?(?=[0-9A-Fa-f-]*\d)[0-9A-Fa-f-]{6,}|[A-Za-z]{1,8}(?:[-_]\d{2}|\d{3})\d*"
     r"|.*(?:\*|X){4,}.*\d{2,}|\d{7,}|0x[0-9A-Fa-f]{6,}|[13bc][0-9A-Za-z]{25,}"
 )
 
@@ -92,9 +92,17 @@ def _is_class(survey: Survey, profile: Profile) -> bool: # whether a device's co
     return _sides(profile.name) == {"device"} and not words & _NUMBERED and not _opaque(survey, profile)
 
 
+def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_history_orders
+    plain = {"id", "name", "index", "place", *sides}
+    others = [word for word in known_words(profile.name) if not meanings(word) & plain and len(word) > 2]
+    small = profile.whole == profile.given and profile.low <= 10 and profile.high < 1_000
+    return bool(others) and small and "id" not in meanings(profile.name)
+
+
 def _named(survey: Survey, profile: Profile, sides: set[str]) -> set[str]: # what else the name says
     words = [word for word in known_words(profile.name) if not meanings(word) & sides]
     named = {meaning for word in words for meaning in meanings(word)}
+    named |= meanings(profile.name) & {"statistic"} # of a window, such as 30d
     wallet = "address" in words and profile.longest >= 20 and _opaque(survey, profile)
     return named - {"place"} if wallet else named
 
@@ -104,12 +112,12 @@ def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     points = 5.0 * bool(sides) + sum({**_PAYERS, **_OTHERS}[one] for one in sides) / 4
     named = _named(survey, profile, sides)
     points += sum(value for meaning, value in _SPOILS_ENTITY.items() if meaning in named)
-    points += 2.0 * ("id" in named) * bool(sides) - 3.0 * ("name" in named) * (
-        not sides & {"merchant", "payee"}
-    )
-    points -= 7.0 * _is_class(survey, profile)
+    opaque = _opaque(survey, profile)
+    points += 2.0 * ("id" in named) * bool(sides)
+    points -= 3.0 * ("name" in named) * (not sides & {"merchant", "payee", "terminal"} and not opaque)
+    points -= 7.0 * (_is_class(survey, profile) or _is_count(profile, sides))
     points -= 6.0 * (profile.distinct < 5) + 3.0 * (profile.distinct < 10) * bool(sides & _PAYERS.keys())
-    doubt, opaque = "", _opaque(survey, profile)
+    doubt = ""
     points += 1.5 * opaque * bool(sides)
     nameless = not (named - {"id", "transaction", "kind"} | sides)
     if not sides and nameless and opaque and profile.distinct >= 20 and profile.repetition >= 1.3:
@@ -143,6 +151,7 @@ def rank_entities(
     most = max(contacts, key=lambda one: survey.profiles[one.columns[0]].distinct, default=None)
     paid = any(side(one.columns[0]) == "payer" and one not in contacts for one in found)
     found = [one for one in found if one not in contacts or one is most and not paid]
+    found = [one for one in found if not paid or _sides(one.columns[0]) != {"worker"}]
     return [
         one
         for n, one in enumerate(found)
@@ -186,7 +195,8 @@ def rank_cards(
             points = max([_PAYERS.get(one, 0.0) for one in sides], default=0.0) + 0.2 * entity.points
             found.append(Candidate(entity.columns, points, entity.reasons, entity.doubt))
     if not found:
-        found = [_unnamed_payer(one) for one in entities if not side(one.columns[0])]
+        acting = [one for one in entities if _sides(one.columns[0]) in (set(), {"worker"})]
+        found = [_unnamed_payer(one) for one in acting]
     ranking = rank("card", found, 0.0, chosen)
     if chosen is not None or not ranking.rivals:
         return ranking

@@ -21,9 +21,17 @@ _NO = set(
     "0 false no n f nein non nao faux falso falsch nie hayir niet nee net tidak 否 нет off negative".split()
 )
 _BAD = set("bad stolen positive chargeback confirmed_fraud compromised illegal criminal hacked thief".split())
-_GOOD = set("good ok okay normal negative clean cleared safe valid regular honest benign none legal".split())
-_OPEN = set(
-    "unknown unlabeled unlabelled pending open undetermined review under_review na n_a ? unconfirmed".split()
+_GOOD = set(
+    "good ok okay normal negative clean cleared safe valid regular honest benign none legal white".split()
+)
+_OPEN = set( # of a transaction that was refused, nobody learns more
+    "unknown unlabeled unlabelled pending open undetermined review under_review na n_a ? unconfirmed "
+    "refused declined rejected cancelled canceled failed expired voided grey gray".split()
+)
+_LEVELS = ( # of a column whose name says fraud or anomaly: how grave it is
+    (set("high high_risk critical severe black".split()), 1),
+    (set("low low_risk white".split()), 0),
+    (set("medium moderate medium_risk moderate_risk mid elevated".split()), None),
 )
 
 
@@ -78,7 +86,7 @@ class Words:
     def names_fraud(self) -> bool:
         "Whether a word of some length names fraud."
         frauds = [word for word, value in self.values.items() if value == 1]
-        return any("fraud" in meanings(word) and len(word) > 3 for word in frauds)
+        return any({"fraud", "chargeback"} & meanings(word) and len(word) > 3 for word in frauds)
 
 # %% ../../nbs/api/20_data/64_label_words.ipynb #d5beba81
 def _suppose(
@@ -110,7 +118,7 @@ def read_words(survey: Survey, name: str) -> Words | None: # None: they are no l
         return None
     inverted = "genuine" in meanings(name) or {"not", "fraud"} <= meanings(name)
     sense = {"yes": 0 if inverted else 1, "no": 1 if inverted else 0}
-    said = _said(set(counts))
+    said = _said(set(counts)) | _levels(set(counts), name)
     told = any(value in (0, 1) for value in said.values())
     if len(counts) > FEW_WORDS and not told:
         return None
@@ -119,6 +127,13 @@ def read_words(survey: Survey, name: str) -> Words | None: # None: they are no l
     guessed = 1 not in values.values() and sum(value == 1 for value in supposed.values()) == 1
     values |= supposed
     return Words(counts, values, guessed, told, supposed) if {0, 1} <= set(values.values()) else None
+
+# %% ../../nbs/api/20_data/64_label_words.ipynb #ab96a90c
+def _levels(words: set[str], name: str) -> dict[str, int | None]: # by word that says how grave it is
+    if not meanings(name) & {"fraud", "suspicion", "target"}:
+        return {}
+    plain = {word: "_".join(name_words(word)) for word in words}
+    return {word: value for word in words for level, value in _LEVELS if plain[word] in level}
 
 # %% ../../nbs/api/20_data/64_label_words.ipynb #7d8d8c18
 def _quoted(words: list[str]) -> str:

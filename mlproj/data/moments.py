@@ -25,7 +25,7 @@ START = "1970-01-01"
 class Reading:
     "How a column's times are written, and what they are."
 
-    kind: str # moment, date, clock, epoch, steps; or a part: year, month, day, hour, minute
+    kind: str # moment, date, clock, epoch, steps; or a part: year, month, day, hour, minute, day of the year
     format: str | None # a strptime format, or the unit of numbers; None for ISO
     seconds: pd.Series = field(
         repr=False, compare=False
@@ -70,6 +70,8 @@ def _read_iso(values: pd.Series) -> Reading | None: # one text a row
         return None
     seconds = _to_seconds(pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce"))
     zoned = _share(given, rf".*:.*?{_ZONE}") > 0.5
+    if seconds.notna().sum() < 0.9 * len(given): # such as 2024-01-31 10:00:00 UTC
+        return None
     dated = (seconds.dropna() % SECONDS_A_DAY == 0).all()
     return Reading("date" if dated else "moment", None, seconds, zoned=bool(zoned))
 
@@ -126,7 +128,7 @@ def _read_format(values: pd.Series, text: str) -> Reading | None:
     doubt = (
         "quotes stand within the text: check whether the reader should take them off" if "'" in text else ""
     )
-    return Reading(kind, text, seconds, doubt, zoned="%z" in text)
+    return Reading(kind, text, seconds, doubt, zoned="%z" in text or text.endswith(("UTC", "GMT", "Z")))
 
 
 def steps_back(seconds: pd.Series) -> float:
@@ -157,6 +159,8 @@ UNITS = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 
 YEAR_1990, YEAR_2050 = 631_152_000, 2_524_608_000 # seconds since 1970
 _TIMELIKE = {"date", "clock", "moment", "step"}
 PARTS = {"year": (1990, 2050), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
+PARTS |= {"day of the year": (1, 366)}
+_WRITTEN = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "day of the year": "%j"}
 
 
 def _read_number(profile: Profile, values: pd.Series) -> Reading | None: # one number a row
@@ -199,17 +203,17 @@ def _read_sheet_days(profile: Profile, values: pd.Series, named: frozenset[str])
 
 
 def _read_part(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
-    hour = "clock" in named and steps_back(values) > 0.05 # a clock of whole hours
+    mixed = steps_back(values) > 0.05
+    named |= {"hour"} if "clock" in named and mixed else set() # a clock of whole hours
+    named |= {"day of the year"} if "day" in named and mixed else set()
     for part, (low, high) in PARTS.items():
         if (
-            (part in named or part == "hour" and hour)
+            part in named
             and low <= profile.low
             and profile.high <= high
             and len(known_words(profile.name)) <= 2
         ):
-            return Reading(
-                part, {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"}[part], values
-            )
+            return Reading(part, _WRITTEN[part], values)
     return None
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #3b9cf686

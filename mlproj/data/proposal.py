@@ -14,13 +14,14 @@ import pandas as pd
 
 from ..core.checks import UserError
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
-from .answers import after_the_fact, find_places, input_type, tells_the_answer
+from .aftermath import Later
+from .answers import find_places, input_type
 from .conversions import Source, given_column, to_label
-from .entities import determines, rank_cards, rank_entities
+from .entities import REPEATED, determines, rank_cards, rank_entities
 from .label_words import read_words
 from .moments import START
 from .profile import Marks, Profile, Survey
-from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels
+from .roles import SOMEBODY, Candidate, Ranking, rank_amounts, rank_ids, rank_labels
 from mlproj.data.time_roles import (
     TimePlan,
     list_plans,
@@ -43,6 +44,7 @@ class Proposal:
     card: str | None = None # one of the entities
     coordinates: dict[str, list[str]] = field(default_factory=dict) # place → latitude, longitude
     evaluation_only: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list) # of these: perhaps known at the time
     inputs: list[str] = field(default_factory=list) # of the features
     incomplete: list[str] = field(default_factory=list) # inputs with missing numbers
     marks: Marks = Marks()
@@ -286,18 +288,18 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
         for columns in proposal.columns.values()
         for part in ([columns] if isinstance(columns, str) else columns)
     }
-    amount = proposal.columns["amount"]
-    inputs = {_content(survey, amount): amount} # what they hold → the column
+    inputs = {_content(survey, proposal.columns["amount"]): proposal.columns["amount"]} # by what they hold
+    later = Later(survey, proposal.columns["amount"], taken)
     for name in survey.walk([name for name in survey.profiles if name not in taken]):
         profile = survey.profiles[name]
         kind, note = input_type(survey, profile, readings)
-        why = after_the_fact(profile) if profile.distinct > 1 or profile.given < profile.rows else ""
-        why = why or (profile.given and name not in readings and tells_the_answer(survey, name, fraud)) or ""
-        if profile.given and why:
-            key = add_column(proposal, contract_name(name), (name,), f"{why}: for evaluation alone")
+        found = later.look(profile, name not in readings, fraud)
+        if profile.given and found:
+            key = add_column(proposal, contract_name(name), (name,), f"{found}: for evaluation alone")
             proposal.evaluation_only.append(key)
+            proposal.doubtful += [key] if found.doubtful else []
         elif kind is None:
-            proposal.left_out[name] = note
+            proposal.left_out[name] = _near_a_role(proposal, profile) or note
         elif same := inputs.get(_content(survey, name)):
             proposal.left_out[name] = f"it holds the same as {same}"
         elif whom := _names_an_entity(proposal, survey, profile):
@@ -305,6 +307,17 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
         else:
             _add_input(proposal, profile, kind, note)
             inputs[_content(survey, name)] = name
+
+
+def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the column nearly has, or nothing
+    found, missing = meanings(profile.name), 1 - profile.given / profile.rows
+    if found & SOMEBODY and missing > 0.1 and profile.repetition >= REPEATED:
+        return f"it may name somebody, not sure: it is missing in {missing:.0%} of the rows"
+    ids = "id" in found and not proposal.columns.get("transaction_id")
+    if ids and profile.distinct > 0.9 * profile.rows and not profile.digits:
+        repeated = profile.given - profile.distinct
+        return f"it is perhaps the transaction's id, not sure: {repeated:,} of its values stand there before"
+    return ""
 
 
 def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> None:

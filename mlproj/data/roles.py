@@ -6,7 +6,7 @@
 __all__ = ['CLOSE', 'SOMEBODY', 'Candidate', 'Ranking', 'rank', 'rank_labels', 'rank_amounts', 'rank_ids']
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #86eb1d11
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -88,6 +88,8 @@ _SPOILS_LABEL = {
     "rate": -6,
     "person": -8,
     "id": -6,
+    "before": -7,
+    "opening": -7,
 }
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #0edbecd3
@@ -96,6 +98,7 @@ _PLAIN = {"flag", "transaction", "target", "fraud", "chargeback", "suspicion", "
 
 def _label_name(name: str) -> tuple[float, str]: # points, reason
     found, words = meanings(name), known_words(name)
+    words = [word for word in words if word not in ("money", "cash") or "fraud" not in found] # laundered
     others = [word for word in words if not meanings(word) & _PLAIN]
     spoiled = sum(
         points
@@ -157,7 +160,32 @@ def rank_labels(
         if profile.longest <= 40 and (2 <= profile.distinct <= 2 * FEW_WORDS or _may_tell(survey, profile))
     ]
     found = [candidate for profile in few if (candidate := _label_candidate(survey, profile))]
-    return rank("label", found, 8.0, chosen)
+    if any(one.points >= 8.0 and _is_flag(survey, one) for one in found):
+        found = [one for one in found if one.columns[0] == chosen or not _is_strange(survey, one)]
+    ranking = rank("label", found, 8.0, chosen)
+    return ranking if ranking.best else _unlikely_label(survey, found)
+
+# %% ../../nbs/api/20_data/65_roles.ipynb #dab72c57
+def _is_flag(survey: Survey, one: Candidate) -> bool: # named for fraud, with a yes and a no
+    words = read_words(survey, one.columns[0])
+    return len(words.values) == 2 and {word_value(word) for word in words.values} == {"yes", "no"}
+
+
+def _is_strange(survey: Survey, one: Candidate) -> bool: # whether a value is a word of its own
+    words = read_words(survey, one.columns[0])
+    return any(word_value(word) == "" and not word.isdigit() for word in words.values)
+
+
+def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
+    speaking = []
+    for one in found:
+        words, named = read_words(survey, one.columns[0]), meanings(one.columns[0])
+        by_name = named & {"fraud", "chargeback", "suspicion"} and not named & {"statistic", "before"}
+        other = named & {"currency", "place", "text"}
+        if (by_name or words.names_fraud) and words.share < 0.35 and not other:
+            doubts = ["not sure that it is the label at all", one.doubt]
+            speaking.append(replace(one, doubt="; ".join(filter(None, doubts))))
+    return rank("label", speaking, 0.0)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c
 _SPOILS_AMOUNT = {
@@ -190,6 +218,7 @@ _SPOILS_AMOUNT = {
 # %% ../../nbs/api/20_data/65_roles.ipynb #eaa91d17
 _WEAK = set("value total totale sum valor valeur valore wert paid usd eur price preis prix precio".split())
 _WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
+_ASKED = set("billed claimed submitted requested charged invoiced reclamado facturado".split())
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
@@ -209,9 +238,12 @@ def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
         + 1.0 * (profile.distinct > 20)
         - 2.0 * (profile.negative > profile.numbers / 2)
     )
+    points += 2.0 * bool(_ASKED & set(words)) - 3.0 * ("payout" in found)
     points += 1.0 * bool(_WHOLE & set(words)) - 2.0 * bool(_PART & set(words))
     points -= 5.0 * (profile.high <= 1 and profile.digits > 2 and "amount" not in found)
     doubt = "" if "amount" in found or not points else "not sure: only its values look like amounts"
+    if "payout" in found and "paid" not in words:
+        doubt = "not sure whether it was known at the time"
     reasons.append(f"from {profile.low:g} to {profile.high:g}")
     return Candidate((profile.name,), points, tuple(reasons), doubt)
 
@@ -258,11 +290,12 @@ def _id_candidate(profile: Profile) -> Candidate:
         meaning
         for word in words
         for meaning in meanings(word) & SOMEBODY
-        if not meanings(word) & {"transaction"}
+        if not meanings(word) & {"transaction"} and not (word == "to" and "end" in words)
     }
     points -= 9.0 * bool(somebody) * (words != ("tid",))
     points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in found)
     points += 1.0 * (profile.whole == profile.given)
+    points -= 4.0 * bool(found & {"later", "before", "date", "moment"}) * ("id" not in found)
     whole = profile.whole == profile.given and profile.high < 2**63 and not profile.padded
     note = "whole numbers" if whole else "text: the rows are numbered"
     repeated = profile.given - profile.distinct
@@ -286,4 +319,16 @@ def rank_ids(
         and profile.given >= 0.999 * profile.rows
         and profile.distinct >= 0.99 * profile.given
     ]
-    return rank("transaction's id", [_id_candidate(profile) for profile in unique], 4.0, chosen)
+    ranking = rank("transaction's id", [_id_candidate(profile) for profile in unique], 4.0, chosen)
+    return ranking if ranking.best else _unlikely_id(unique)
+
+
+def _unlikely_id(unique: list[Profile]) -> Ranking: # a counter that does not begin with the file
+    counters = [
+        _id_candidate(profile)
+        for profile in unique
+        if profile.distinct == profile.rows == profile.whole and profile.low > profile.rows
+        and meanings(profile.name) <= {"index", "transaction"} and meanings(profile.name)
+    ]
+    doubt = "not sure: its name does not say that it is an id"
+    return rank("transaction's id", [replace(one, doubt=doubt) for one in counters], -9.0)

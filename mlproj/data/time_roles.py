@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from .moments import SECONDS_A_DAY, START, Reading, read_moments, steps_back
+from .moments import PARTS, SECONDS_A_DAY, START, Reading, read_moments, steps_back
 from .profile import Survey
 from .roles import SOMEBODY, Candidate, Ranking, rank
 from .vocabulary import known_words, meanings
@@ -56,6 +56,11 @@ def _add_up(parts: list[Reading]) -> pd.Series: # seconds since 1970
     kinds = {part.kind: part.seconds for part in parts}
     if "date" in kinds:
         start = kinds["date"]
+    elif "day of the year" in kinds:
+        years = kinds["year"].astype("Int64").astype("str")
+        first = pd.to_datetime(years, format="%Y", utc=True, errors="coerce")
+        start = (first - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+        start += (kinds["day of the year"] - 1) * SECONDS_A_DAY
     else:
         days = pd.DataFrame({part: kinds[part] for part in ("year", "month", "day")})
         start = (
@@ -73,7 +78,7 @@ def list_plans(
 ) -> list[TimePlan]:
     "List the columns, alone or together, that can be a time."
     kinds = {kind: [name for name, reading in readings.items() if reading.kind == kind] for kind in (
-        "date", "clock", "year", "month", "day", "hour", "minute")}
+        "date", "clock", *PARTS)}
     plans = [_plan_alone(name, reading) for name, reading in readings.items() if reading.whole]
     plans = [_with_lost_clock(plan, kinds["clock"] + kinds["hour"]) for plan in plans]
     written = [name for name in kinds["date"] if readings[name].start == START]
@@ -82,11 +87,18 @@ def list_plans(
         if clocks:
             clock = max(clocks, key=lambda name: _kinship(date, name))
             plans.append(_plan_together([date, clock], readings))
-    if kinds["year"] and kinds["month"] and kinds["day"]:
-        names = [kinds[part][0] for part in ("year", "month", "day")]
-        rest = kinds["clock"][:1] or kinds["hour"][:1] + kinds["minute"][:1] * bool(kinds["hour"])
-        plans.append(_plan_together(names + rest, readings))
-    return plans
+    rest = kinds["clock"][:1] or kinds["hour"][:1] + kinds["minute"][:1] * bool(kinds["hour"])
+    for parts in (("year", "month", "day"), ("year", "day of the year")):
+        if all(kinds[part] for part in parts):
+            names = [kinds[part][0] for part in parts]
+            plans.append(_plan_together(names + rest, readings))
+    return plans or [_plan_of_days(name, readings[name], rest) for name in kinds["day"]]
+
+
+def _plan_of_days(name: str, day: Reading, clocks: list[str]) -> TimePlan: # of a month that nothing tells
+    doubt = "not sure which month and year it is: its days are counted from an unknown start"
+    plan = TimePlan((name,), "days", "steps", day.seconds * SECONDS_A_DAY, doubt, False)
+    return _with_lost_clock(plan, clocks)
 
 
 def _with_lost_clock(
@@ -226,36 +238,30 @@ def rank_label_times(
     "Rank the columns that may say when the label became known."
     found = []
     for plan in plans:
-        named = frozenset().union(*map(meanings, plan.columns))
-        if set(plan.columns) & set(time.columns) or not named & {
-            "knowledge",
-            "fraud",
-            "chargeback",
-            "target",
-        }:
-            continue
-        candidate = _label_time_candidate(plan, time, fraud, named)
-        found += [candidate] if candidate else []
+        if not set(plan.columns) & set(time.columns):
+            candidate = _label_time_candidate(plan, time, fraud)
+            found += [candidate] if candidate else []
     return rank("label's time", found, 1.0, chosen)
 
 
-def _label_time_candidate(
-    plan: TimePlan, time: TimePlan, fraud: pd.Series, named: frozenset[str]
-) -> Candidate | None:
-    lag = plan.seconds - (
-        np.floor(time.seconds / SECONDS_A_DAY) * SECONDS_A_DAY if plan.kind == "date" else time.seconds
-    )
+def _label_time_candidate(plan: TimePlan, time: TimePlan, fraud: pd.Series) -> Candidate | None:
+    named = frozenset().union(*map(meanings, plan.columns))
+    of_label, reported = named & {"fraud", "chargeback", "target"}, "knowledge" in named
+    day = np.floor(time.seconds / SECONDS_A_DAY) * SECONDS_A_DAY
+    lag = plan.seconds - (day if plan.kind == "date" else time.seconds)
     there = lag.notna()
     if not there.any() or (lag[there] >= 0).mean() < 0.98 or there[fraud == 1].mean() < 0.9:
         return None
     days = lag[there].median() / SECONDS_A_DAY
     only_frauds = there[fraud == 0].mean() < 0.05
-    if not only_frauds and days < (1 / 24 if named & {"fraud", "chargeback", "target"} else 1):
+    if not only_frauds and (not of_label or days < 1 / 24):
         return None
     reason = "it is given for frauds alone" if only_frauds else "it comes after each transaction"
-    return Candidate(
-        plan.columns, 5.0 + only_frauds, (reason, f"about {days:.3g} days after the transaction"), plan.doubt
-    )
+    unnamed = "not sure: its name does not say that the label became known then"
+    doubts = [plan.doubt, "" if of_label or reported else unnamed]
+    points = 3.0 + 2.0 * bool(of_label or reported) + only_frauds
+    reasons = (reason, f"about {days:.3g} days after the transaction")
+    return Candidate(plan.columns, points, reasons, "; ".join(filter(None, doubts)))
 
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #9df5a8fe
 def rank_arrivals(

@@ -31,7 +31,8 @@ MEANINGS = {
         fraudster betrueger oszustwa oszust oszukancza wyludzenie penipuan penipu qizha zhapian daoshua
         xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
         riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore fraudeur fraudeurs
-        fraudador defraudador moshennichestvo moshennik fusei frauda sagi""",
+        fraudador defraudador moshennichestvo moshennik fusei frauda sagi aml abuse abusive abuser abuso
+        missbrauch misuse counterfeit fake spammer spam scammer""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
         dispute disputed impaye retrofacturation 拒付 chargedback contestacao contestado contestation
         litige disputa reklamation reklamacja""",
@@ -39,7 +40,7 @@ MEANINGS = {
         sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos suspeitas
         sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo anomali
         mencurigakan supheli""",
-    "target": """label labels lbl tgt class target outcome y etiqueta rotulo etikett zielvariable klasse
+    "target": """label labels lbl tgt class target outcome y tag etiqueta rotulo etikett zielvariable klasse
         classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas legitimos
         legittimo lecito licito genuino genuina nonfraudulent""",
@@ -55,11 +56,11 @@ MEANINGS = {
         declined decline rejected rejection accepted review reviewed reviewer investigation investigated
         verdict resolution resolved refund refunded reversal reversed settlement antwort reponse
         respuesta resposta 状态 结果 статус durum entscheidung cancelled canceled estatus etat stan
-        decyzja keputusan karar onay denied block blocked bloqueado bloqueada frozen action estorno
+        decyzja keputusan karar onay denied blocked bloqueado bloqueada frozen action estorno
         devolucion rimborso remboursement erstattung erstattet zwrot iade escalated reimbursed
         reimbursement recovered recovery succeeded success successful failed failure writeoff
         investigador aprobada aprobado aprovada aprovado rechazada rechazado recusada esito exito
-        uitkomst utfall gateway""",
+        uitkomst utfall gateway recusa refus rechazo""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
@@ -113,10 +114,11 @@ MEANINGS |= {
         prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
         eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
         kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
-        subtotal gross deposit withdrawal vl vlr kingaku castka osszeg geumaek valortotal""",
+        subtotal gross fare fares wager stake bet deposit withdrawal vl vlr kingaku
+        castka osszeg geumaek valortotal""",
     "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
         saldos soldes""",
-    "limit": "limit limite lmt kreditlimit cl line plafond kreditrahmen",
+    "limit": "limit limite lmt ceiling cap kreditlimit cl line plafond kreditrahmen",
     "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip
         surcharge comision frais shipping discount gas oplata prowizja biaya komisyon versand
         versandkosten spese envio frete delivery descuento sconto desconto rabatt rabais remise korting
@@ -132,7 +134,32 @@ MEANINGS |= {
     "measure": """income salary age alter edad idade distance dist duration dur length population pop
         size years months einkommen revenu deductible premium coverage interest tenure hours days
         minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion duracao
-        distanza entfernung afstand jarak odleglosc distancia vozrast""",
+        distanza entfernung afstand jarak odleglosc distancia vozrast deducible franquicia prima
+        selbstbehalt franchise copay coinsurance dirawat lag latency""",
+}
+
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #84ac145f
+MEANINGS |= { # of what comes after a transaction
+    "payout": """paid payout payouts payable allowed approved settled settlement reserved reserve
+        reserves reserva refunded refund refunds recovered recovery recoveries reimbursed reimbursement
+        net difference disbursed disbursement indemnity indemnizacion indenizacao salvage awarded
+        granted sanctioned collected writeoff pagado pagada pagados aprobado aprobada liquidado
+        liquidada liquidacion liquidacao pagato liquidato rimborsato reembolsado reembolso
+        remboursement rembourse verse reglement regle erstattung erstattet ausgezahlt auszahlung
+        rueckstellung differenz diferencia diferenca difference differenza selisih dibayar disetujui
+        wyplacono wyplacone zwrot odenen fark vergoed uitbetaald""",
+    "aftermath": """rating ratings stars satisfaction complaint complaints complained beschwerde reclamacion
+        reclamo reclamacao reclamation escalation escalated penalty sanction appeal appealed
+        investigation investigated inquiry litigation returned retoure churned
+        defaulted delinquent evidence finding findings severity technique modus ring hold frozen
+        blacklist blacklisted watchlist watchlisted typology""",
+    "process": """processing process processed settlement settle resolution resolve resolved handling
+        turnaround closing closure completion delivery settling investigation review approval
+        procesamiento tramitacion resolucion cierre bearbeitung bearbeitungs traitement elaborazione
+        lieferung livraison entrega penyelesaian proses""",
+    "worker": """driver drivers courier couriers fahrer chauffeur conducteur conductor motorista kurier
+        cashier kassierer caissier cajero teller clerk adjuster operator
+        staff technician officer sopir kierowca surucu""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #3ae106e8
@@ -147,7 +174,9 @@ MEANINGS |= {
         klient cliente member holder cardholder titulaire titular person shopper buyer consumer
         subscriber cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder
         insured versicherter klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger
-        nasabah pelanggan klienta clienti kehu yonghu entity party employee empleado mitarbeiter rider
+        nasabah pelanggan klienta clienti kehu yonghu entity party poliza polizza apolice polisa polis
+        claimant insuree afiliado assure asegurado segurado participant participante peserta
+        employee empleado mitarbeiter rider
         player guest traveler traveller household applicant borrower kaiin kunder visitor asiakas
         zakaznik""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
