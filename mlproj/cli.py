@@ -231,15 +231,25 @@ def inspect(
     write: Annotated[
         bool, typer.Option("--write", help="Write them into params.yaml, and the reasons into DECISIONS.md.")
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="A column that you know; NAME is timestamp, amount, is_fraud, transaction_id or card. "
+            "May be repeated, for the parts of a time too.",
+        ),
+    ] = None,
 ) -> None:
     "Look at files of transactions and propose the sections of params.yaml that fit them."
+    from mlproj.data.choices import read_choices
     from mlproj.pipeline.adoption import adopt, check_replaceable
     from mlproj.pipeline.proposal import ask_at_terminal, csv_settings, propose
 
     root, at_terminal = project_root(), sys.stdin.isatty() and sys.stdout.isatty()
+    chosen = read_choices(column or []) # mistakes before the wait
     if write:
-        check_replaceable(root) # before the wait
-    proposal = propose(files, ask_at_terminal if at_terminal else None, csv_settings(root))
+        check_replaceable(root)
+    proposal = propose(files, ask_at_terminal if at_terminal else None, csv_settings(root), chosen)
     print(adopt(root, proposal) + "\n" if write else proposal, end="")
 
 # %% ../nbs/api/90_cli.ipynb #c11a0650

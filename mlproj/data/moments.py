@@ -163,8 +163,7 @@ PARTS |= {"day of the year": (1, 366)}
 _WRITTEN = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "day of the year": "%j"}
 
 
-def _read_number(profile: Profile, values: pd.Series) -> Reading | None: # one number a row
-    named = meanings(profile.name)
+def _read_number(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
     if profile.whole == profile.given and "statistic" not in named:
         for reading in (_read_compact, _read_epoch, _read_part):
             if found := reading(profile, values, named):
@@ -288,6 +287,7 @@ def _read_words(values: pd.Series) -> Reading | None: # one text a row
 def read_moments(
     survey: Survey,
     name: str, # of a column
+    chosen: bool = False, # whether a person says that it holds times
 ) -> Reading | None: # None: it holds no times
     "Find out how a column's times are written."
     profile, kind = survey.profiles[name], survey.raw[name].type()
@@ -301,8 +301,9 @@ def read_moments(
             "date" if dated else "moment", None, seconds, zoned=getattr(kind, "timezone", None) is not None
         )
     if profile.numbers == profile.given:
-        worth = (_TIMELIKE | set(PARTS)) & meanings(name)
-        return _read_number(profile, survey.numbers(name)) if worth else None
+        named = meanings(name) & set(PARTS) | {"moment"} if chosen else meanings(name)
+        worth = (_TIMELIKE | set(PARTS)) & named
+        return _read_number(profile, survey.numbers(name), named) if worth else None
     few = survey.head[name].dropna().head(50)
     few = (few if len(few) else survey.texts(name).dropna().head(50)).tolist()
     for read, pattern in {

@@ -52,7 +52,7 @@ class Ranking:
         if self.rivals:
             names = ", ".join(other.name for other in self.rivals[:3])
             doubts.append(f"not sure: {names} could also be the {self.role}")
-        return "; ".join([*self.best.reasons, *doubts])
+        return "; ".join(filter(None, [*self.best.reasons, *doubts]))
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #007e2ca2
 def rank(

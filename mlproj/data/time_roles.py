@@ -19,9 +19,10 @@ from .vocabulary import known_words, meanings
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #061315b2
 def read_times(
     survey: Survey,
+    chosen: str = "", # a column of which a person says that it holds times
 ) -> dict[str, Reading]: # by column, of those that hold times or parts of them
     "Find the columns that hold times."
-    found = {name: read_moments(survey, name) for name in survey.profiles}
+    found = {name: read_moments(survey, name, name == chosen) for name in survey.profiles}
     return {name: reading for name, reading in found.items() if reading is not None}
 
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #8e24e300

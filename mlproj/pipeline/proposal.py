@@ -193,13 +193,15 @@ def propose(
     paths: list[Path], # files, or a folder of them
     ask: Callable[[Ranking], str] | None = None, # lets a person choose where columns are close; gives a name
     csv: dict[str, str | int] | None = None, # prepare.csv of params.yaml
+    chosen: dict[str, str] | None = None, # from `read_choices`
 ) -> str: # YAML with comments
     "Propose settings for files of transactions, as text for params.yaml."
-    files = survey_files(paths, csv)
-    proposed = propose_settings(files)
+    files, chosen = survey_files(paths, csv), chosen or {}
+    proposed = propose_settings(files, chosen)
     close = {role: ranking for role, ranking in proposed.rankings.items() if ranking.rivals}
     if ask and close:
-        proposed = propose_settings(files, {role: ask(ranking) for role, ranking in close.items()})
+        asked = {role: ask(ranking) for role, ranking in close.items()}
+        proposed = propose_settings(files, asked | chosen)
     lines = write_settings(proposed.settings, proposed.notes)
     place = next(n for n, line in enumerate(lines) if line.startswith("  types:"))
     left_out = [

@@ -9,6 +9,7 @@ import pytest
 
 from mlproj.core.checks import UserError
 from mlproj.core.engine import connect
+from mlproj.data.choices import read_choices
 from mlproj.data.column_values import COLUMNS_AT_ONCE
 from mlproj.data.profile import survey_table
 from mlproj.data.proposal import contract_name, propose_roles
@@ -275,3 +276,52 @@ def test_a_class_of_devices_is_no_entity():
     proposal = propose_roles(survey(table), "t")
     assert "device_id" in proposal.entities
     assert "device" in proposal.inputs
+
+
+NAMELESS = ROW.set_axis(["a", "b", "c", "d"], axis=1).assign(z=[f"{n % 13 + 0.5}" for n in range(200)])
+
+
+@pytest.mark.parametrize("order", range(3))
+@pytest.mark.parametrize("epoch", [False, True])
+def test_what_a_person_names_is_taken_and_the_rest_is_proposed_around_it(order, epoch):
+    "Names that say nothing; the truth is what the person says."
+    table = NAMELESS.assign(a=pd.to_datetime(ROW.when).astype("int64") // 10**9) if epoch else NAMELESS
+    table = table.sample(frac=1.0, axis=1, random_state=order)
+    chosen = read_choices(["timestamp=a", "card=b", "amount=c", "is_fraud=d"])
+    proposal = propose_roles(survey(table), "t", chosen)
+    found = {name: proposal.columns[name] for name in ("timestamp", "amount", "is_fraud", "b")}
+    assert found == {"timestamp": "a", "amount": "c", "is_fraud": "d", "b": "b"}
+    assert (proposal.card, proposal.inputs) == ("b", ["z"])
+    assert all("you chose it" in proposal.notes[name] for name in found)
+
+
+def test_a_choice_that_cannot_be_is_one_sentence():
+    table = survey(NAMELESS.assign(w=["x", "y"] * 100))
+    for texts, expected in {
+        ("timestamp=x",): "t has no column 'x', which was named as the time",
+        ("timestamp=a", "amount=a"): "a was named as the time and as the amount",
+        ("timestamp=w", "amount=z", "is_fraud=d"): "w was named as the time, and values such as 'x' are not",
+        ("amount=c",): "looks like the label of a transaction: name it as in `--column is_fraud=COLUMN`",
+        ("is_fraud=b", "amount=c", "timestamp=a"): "b cannot be the label",
+    }.items():
+        with pytest.raises(UserError) as refused:
+            propose_roles(table, "t", read_choices(list(texts)))
+        assert expected in str(refused.value)
+
+
+def test_the_parts_of_a_time_are_named_in_any_order():
+    when = pd.to_datetime(ROW.when)
+    table = ROW.assign(tag=when.dt.strftime("%d.%m.%Y"), uhr=when.dt.strftime("%H:%M"))
+    for parts in (["timestamp=tag", "timestamp=uhr"], ["timestamp=uhr", "timestamp=tag"]):
+        assert propose_roles(survey(table), "t", read_choices(parts)).columns["timestamp"] == ["tag", "uhr"]
+
+
+def test_a_column_that_is_named_for_one_role_plays_no_other():
+    table = survey(ROW)
+    assert propose_roles(table, "t").card == "user_id"
+    proposal = propose_roles(table, "t", read_choices(["amount=user_id"]))
+    assert (proposal.columns["amount"], proposal.card) == ("user_id", None)
+    assert propose_roles(table, "t", read_choices(["transaction_id=user_id"])).card is None
+    for role, taken in {"card": ("fraud", "label"), "amount": ("when", "time")}.items():
+        with pytest.raises(UserError, match=f"no column that looks like the {taken[1]}"):
+            propose_roles(table, "t", read_choices([f"{role}={taken[0]}"]))
