@@ -151,7 +151,7 @@ def run_small_world(project: Project) -> str: # what was printed
         params["inputs"]["strongest"] = None # all features
         params["top_k"] = 10
         params["explain"]["compared_with"] = MODELS[1]
-        params["audit"].update(model=MODELS[0], n_permutations=3, ceilings={})
+        params["audit"].update(n_permutations=3, ceilings={})
 
     project.params(shrink)
     own_latency(project.root)

@@ -53,7 +53,7 @@ def did_you_mean(
 def check_choice(
     name: object,
     choices: Iterable[str],
-    where: str, # for the message, such as audit.model in params.yaml
+    where: str, # for the message, such as tune.model in params.yaml
     what: str, # the choices are, such as models
 ) -> None:
     "Raise `UserError` for a name that is none of the choices, and name the nearest choice."

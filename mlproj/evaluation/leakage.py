@@ -162,7 +162,7 @@ def feature_precision(
 def single_feature_alarm(
     rows: pd.DataFrame, # transactions of all folds, with their features
     folds: list[Fold], # of test
-    predictions: pd.DataFrame, # transaction_id, fold and score of the audited model
+    predictions: pd.DataFrame, # transaction_id, fold and score of the champion
     names: list[str], # features that may know the answer, such as those of `features_of_columns`
     limit: float, # share of the model's mean average precision
 ) -> Alarm:
@@ -191,7 +191,7 @@ def single_feature_alarm(
 
 # %% ../../nbs/api/50_evaluation/70_leakage.ipynb #f727ca62
 def ceiling_alarm(
-    figures: dict[str, float], # of the audited model in the baseline fold
+    figures: dict[str, float], # of the champion in the baseline fold
     metric: str, # of figures
     ceilings: dict[str, float], # from params.yaml
 ) -> Alarm:

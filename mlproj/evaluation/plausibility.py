@@ -10,7 +10,7 @@ import math
 
 import pandas as pd
 
-from .alarms import Alarm, not_applicable
+from .alarms import Alarm, not_applicable, with_enough_frauds
 
 # %% ../../nbs/api/50_evaluation/75_plausibility.ipynb #9ece806d
 def high_scores_alarm(
@@ -29,9 +29,10 @@ def high_scores_alarm(
 # %% ../../nbs/api/50_evaluation/75_plausibility.ipynb #ff779cbf
 def rule_alarm(
     figures: pd.DataFrame, # model, fold and average_precision, from `read_fold_metrics`
-    model: str, # the audited model
+    model: str, # the champion
     rules: list[str], # the models that are rules
     frauds: pd.Series, # index: fold; the frauds that are tested
+    fewest: int, # frauds that it takes to decide
 ) -> Alarm:
     "Goes off when a model has less average precision than a rule in a fold."
     name = "worse than the rule"
@@ -40,14 +41,16 @@ def rule_alarm(
     behind = (by_fold[rules].max(axis="columns") - by_fold[model]).dropna() if rules else pd.Series()
     if behind.empty:
         return not_applicable(name, "no rule beside the model, or no fold of test with labels of both kinds")
-    chance = frauds.reindex(behind.index) ** -0.5
-    fold = (behind - chance).idxmax()
+    chance = 2 * frauds.reindex(behind.index) ** -0.5
+    margin = behind - chance
+    sure = margin[(margin > 0) & (frauds.reindex(margin.index) >= fewest)]
+    fold = (margin if sure.empty else sure).idxmax()
     number, limit = float(behind[fold]), float(chance[fold])
     about = (
         f"what a rule has more of average precision than the model in the fold {fold}; look at the model's "
         "recipe and inputs"
     )
-    undecided = 0 < number <= limit
-    if undecided:
-        about = f"{frauds[fold]} frauds cannot tell, {math.ceil(number**-2)} are needed; {about}"
-    return Alarm(name, number, limit, number > limit, about, undecided)
+    alarm = Alarm(name, number, limit, number > limit, about)
+    if number <= 0:
+        return with_enough_frauds(alarm, int(frauds.sum()), fewest)
+    return with_enough_frauds(alarm, int(frauds[fold]), max(fewest, math.ceil((2 / number) ** 2)))

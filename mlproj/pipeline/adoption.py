@@ -36,16 +36,14 @@ def follow(
     "Let settings that a proposal leaves alone name models and lists of inputs that there are."
     models, lists = list(settings["models"]), dict(settings["inputs"])
     boosted = [name for name in models if settings["models"][name]["estimator"] == "XGBClassifier"]
-    best, others = [*boosted, *models][0], {}
+    others = {}
     if settings["sequence"]["inputs"] not in lists:
         if not lists:
             others["inputs"] = {"all": None}
         others["sequence"] = {"inputs": next(iter(lists), "all")}
     if settings["explain"]["compared_with"] not in models:
         others["explain"] = {"compared_with": models[-1]}
-    if settings["audit"]["model"] not in models:
-        others["audit"] = {"model": best}
-    return others | _follow_in_search(settings, best)
+    return others | _follow_in_search(settings, [*boosted, *models][0])
 
 
 def _follow_in_search(settings: dict, best: str) -> dict:

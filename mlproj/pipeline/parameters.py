@@ -142,7 +142,6 @@ class AuditLimits(TypedDict):
 
 
 class Audit(TypedDict):
-    model: str
     n_permutations: Count
     assumed_delays: list[Whole]
     ceilings: dict[str, Share]
@@ -254,8 +253,8 @@ def _check_models(parameters: Parameters) -> None:
     models = parameters["models"]
     if not models:
         raise UserError("models in params.yaml is empty: name at least one model")
-    for stage, key in [("explain", "compared_with"), ("audit", "model")]:
-        check_choice(parameters[stage][key], models, f"{stage}.{key} in params.yaml", "models")
+    compared = parameters["explain"]["compared_with"]
+    check_choice(compared, models, "explain.compared_with in params.yaml", "models")
 
 
 def _check_inputs(parameters: Parameters) -> None:

@@ -248,7 +248,7 @@ def stage_settings(known: Known) -> dict:
             "first_use": first_use,
         },
         "explain": {"compared_with": "xgboost_plain"},
-        "audit": {"model": "xgboost", "ceilings": {}, "cut": None},
+        "audit": {"ceilings": {}, "cut": None},
         "model_card": {
             "groups": {},
             "place": first_use[1] if first_use else None,

@@ -178,7 +178,7 @@ def test_alarms_of_scores(tmp_path_factory, case):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         high = high_scores_alarm(known[["fold"]].assign(score=scores.one), limit=0.5)
-        behind = rule_alarm(pd.DataFrame(figures), "one", ["two"], frauds)
+        behind = rule_alarm(pd.DataFrame(figures), "one", ["two"], frauds, fewest=3)
     few = with_enough_frauds(high, n_frauds=29, fewest=30)
     alarms = [high, behind, few]
     strict(tmp_path_factory.mktemp("metrics") / "alarms.json", alarm_metrics(alarms))

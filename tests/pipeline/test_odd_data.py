@@ -101,7 +101,7 @@ def settings(models: dict, **shared) -> dict:
     values["prepare"] |= {"columns": {}, "entities": [], "attributes": {}, "evaluation_only": []}
     values["features"] |= {"windows": [], "calendar": []}
     values["judge"]["first_use"] = None
-    values["audit"] |= {"model": first, "n_permutations": 2, "ceilings": {}, "cut": None}
+    values["audit"] |= {"n_permutations": 2, "ceilings": {}, "cut": None}
     values["tune"]["model"] = values["explain"]["compared_with"] = first
     return values
 
@@ -221,6 +221,7 @@ def test_every_stage_ends_on_odd_data(finished_stages):
     name, pipeline, told = finished_stages
     metrics = {path.stem: strict(path) for path in (pipeline.root / "metrics").rglob("*.json")}
     assert {"compare", "prequential", "savings", "champion", "alarms"} <= set(metrics)
+    assert metrics["alarms"]["model"] == metrics["champion"]["champion"]
     said = " ".join(" ".join(texts) for texts in pipeline.said.values())
     assert not re.search(r"\bnan\b", said.lower())
     about_data = [str(one.message) for one in told if not issubclass(one.category, DeprecationWarning)]

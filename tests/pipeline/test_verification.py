@@ -407,7 +407,6 @@ def every_kind(finished, tmp_path_factory, worker_id) -> Project:
         copy_project(finished.root, project.root)
         recipes = read_parameters(ROOT)["models"]
         project.params(lambda params: params["models"].update({name: recipes[name] for name in KINDS}))
-        project.params(lambda params: params["audit"].update(model="xgboost"))
         # Too slow, so that the champion is of XGBoost, like the champion of the published world.
         own_latency(project.root, logistic=1e6)
         printed = project.make_results()
