@@ -992,6 +992,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'mlproj/evaluation/bootstrap.py'),
                                              'mlproj.evaluation.bootstrap.paired_differences': ( 'api/50_evaluation/bootstrap.html#paired_differences',
                                                                                                  'mlproj/evaluation/bootstrap.py'),
+                                             'mlproj.evaluation.bootstrap.significant_leads': ( 'api/50_evaluation/bootstrap.html#significant_leads',
+                                                                                                'mlproj/evaluation/bootstrap.py'),
                                              'mlproj.evaluation.bootstrap.trusted_draws': ( 'api/50_evaluation/bootstrap.html#trusted_draws',
                                                                                             'mlproj/evaluation/bootstrap.py')},
             'mlproj.evaluation.calibration': { 'mlproj.evaluation.calibration.choose_calibration': ( 'api/50_evaluation/calibration.html#choose_calibration',

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEWEST_FRAUDS', 'draw_weights', 'WeightedRanking', 'WeightedCards', 'bootstrap', 'intervals', 'paired_differences',
-           'holm', 'trusted_draws', 'interval_text']
+           'holm', 'significant_leads', 'trusted_draws', 'interval_text']
 
 # %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #425e08df
 from collections.abc import Iterator
@@ -181,6 +181,13 @@ def holm(
     ordered = p_values.dropna().sort_values(kind="stable")
     corrected = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1.0)
     return corrected.reindex(p_values.index)
+
+# %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #535282da
+def significant_leads(
+    differences: pd.DataFrame, # from `paired_differences`
+) -> list[str]: # the models that are behind
+    "Name the models whose interval is above zero, and whose corrected p-value is at most 5 %."
+    return differences.index[(differences.low > 0) & (differences.p_value <= 0.05)].tolist()
 
 # %% ../../nbs/api/50_evaluation/20_bootstrap.ipynb #95a31ead
 FEWEST_FRAUDS = 10 # that intervals are told for

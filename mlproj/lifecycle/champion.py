@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..core.checks import UserError
 from ..core.wording import join_words
-from ..evaluation.bootstrap import paired_differences
+from ..evaluation.bootstrap import paired_differences, significant_leads
 from ..evaluation.comparison import of_others
 
 # %% ../../nbs/api/80_lifecycle/10_champion.ipynb #6492080e
@@ -146,9 +146,9 @@ def lead_sentences(
     "Say how many models the champion leads, and whether it does so under every assumption."
     if paired.empty:
         return "There is no other model to compare it with."
-    ahead = paired.index[paired.low > 0]
+    ahead = significant_leads(paired)
     always = [other for other in ahead if all(table.difference[other] > 0 for table in grid.values())]
-    if not len(ahead):
+    if not ahead:
         return f"It does not save significantly more than {_any_other(len(paired))}."
     lead = f"It saves significantly more than {of_others(len(ahead), len(paired))}."
     if len(always) == len(ahead):
