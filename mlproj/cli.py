@@ -283,6 +283,7 @@ def predict(
     ] = None,
 ) -> None:
     "Score new transactions, with reasons, by the features that they have after the history."
+    from mlproj.lifecycle.champion import champion_warning
     from mlproj.pipeline.prediction import check_place, predict_file, write_predicted
 
     if out is not None:
@@ -292,7 +293,9 @@ def predict(
         predicted.table.to_csv(sys.stdout, index=False)
     else:
         write_predicted(predicted, out)
-    print(predicted.summary, file=sys.stderr if out is None else sys.stdout)
+    warning = champion_warning(project_root()) if model == "champion" else ""
+    for sentence in filter(None, (predicted.summary, warning)):
+        print(sentence, file=sys.stderr if out is None else sys.stdout)
 
 # %% ../nbs/api/90_cli.ipynb #9f1d0a30
 @app.command()
@@ -300,6 +303,7 @@ def report() -> None:
     "Print the comparison table, and where the report is."
     from mlproj.core.wording import alert_unit
     from mlproj.evaluation.comparison import comparison_table, read_measured
+    from mlproj.lifecycle.champion import champion_warning
     from mlproj.pipeline.parameters import read_parameters
     from mlproj.pipeline.stages import report_path
 
@@ -312,6 +316,8 @@ def report() -> None:
     unit = alert_unit(parameters["card"])
     table = comparison_table(read_measured(path), published.get("baseline", {}), tolerance, unit)
     print(table.to_string())
+    if warning := champion_warning(root):
+        print(f"\n{warning}")
     print(f"\nreport: {executed.relative_to(root)}")
 
 # %% ../nbs/api/90_cli.ipynb #169ca187

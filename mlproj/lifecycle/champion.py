@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['choose_champion', 'best_model', 'model_identity', 'own_times', 'times_sentence', 'champion_reason', 'worth_sentence',
-           'lead_sentences', 'champion_metrics']
+           'champion_warning', 'lead_sentences', 'champion_metrics']
 
 # %% ../../nbs/api/80_lifecycle/10_champion.ipynb #26036c11
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..core.checks import UserError
+from ..core.files import read_json
 from ..core.wording import join_words
 from ..evaluation.bootstrap import paired_differences, significant_leads
 from ..evaluation.comparison import of_others
@@ -134,9 +136,18 @@ def worth_sentence(
         return "On the test it saves less than doing nothing does."
     return "Whether it saves more than doing nothing is not sure." if (low or 0) < 0 else ""
 
-
-def _any_other(n: int) -> str: # of the other models
-    return "the only other model" if n == 1 else f"any of the {n} other models"
+# %% ../../nbs/api/80_lifecycle/10_champion.ipynb #58fbbfd3
+def champion_warning(
+    root: Path, # the project's root
+) -> str: # empty where it saves money, or where no champion is named yet
+    "Say of the champion at hand that doing nothing is better, or may be."
+    champion, savings = (root / "metrics" / f"{name}.json" for name in ("champion", "savings"))
+    if not (champion.is_file() and savings.is_file()):
+        return ""
+    name = read_json(champion)["champion"]
+    figures = read_json(savings)["models"].get(name)
+    worth = figures and worth_sentence(figures["net_savings_a_day"], figures["low"], figures["high"])
+    return f"The champion is `{name}`. {worth}" if worth else ""
 
 # %% ../../nbs/api/80_lifecycle/10_champion.ipynb #0dfe8b6a
 def lead_sentences(
@@ -148,9 +159,9 @@ def lead_sentences(
         return "There is no other model to compare it with."
     ahead = significant_leads(paired)
     always = [other for other in ahead if all(table.difference[other] > 0 for table in grid.values())]
-    if not ahead:
-        return f"It does not save significantly more than {_any_other(len(paired))}."
     lead = f"It saves significantly more than {of_others(len(ahead), len(paired))}."
+    if not ahead:
+        return lead
     if len(always) == len(ahead):
         behind = "that model" if len(ahead) == 1 else "those models"
         return f"{lead} Under every assumption tried it is ahead of {behind}."
