@@ -532,6 +532,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'mlproj/data/json_lines.py')},
             'mlproj.data.label_words': { 'mlproj.data.label_words.Words': ( 'api/20_data/label_words.html#words',
                                                                             'mlproj/data/label_words.py'),
+                                         'mlproj.data.label_words.Words.names_chargeback': ( 'api/20_data/label_words.html#words.names_chargeback',
+                                                                                             'mlproj/data/label_words.py'),
                                          'mlproj.data.label_words.Words.names_fraud': ( 'api/20_data/label_words.html#words.names_fraud',
                                                                                         'mlproj/data/label_words.py'),
                                          'mlproj.data.label_words.Words.share': ( 'api/20_data/label_words.html#words.share',

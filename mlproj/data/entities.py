@@ -56,6 +56,8 @@ def side(
     """
     if "payee" in _sides(name):
         return "other"
+    if _sides(name) == {"card", "device"}: # the fingerprint of a card
+        return "payer"
     heads = [meanings(word) & (_PAYERS.keys() | _OTHERS.keys()) for word in known_words(name)]
     for head in reversed(heads):
         if head:

@@ -86,7 +86,12 @@ class Words:
     def names_fraud(self) -> bool:
         "Whether a word of some length names fraud."
         frauds = [word for word, value in self.values.items() if value == 1]
-        return any({"fraud", "chargeback"} & meanings(word) and len(word) > 3 for word in frauds)
+        return any("fraud" in meanings(word) and len(word) > 3 for word in frauds)
+
+    @property
+    def names_chargeback(self) -> bool:
+        "Whether a word names a chargeback."
+        return any(value == 1 and "chargeback" in meanings(word) for word, value in self.values.items())
 
 # %% ../../nbs/api/20_data/64_label_words.ipynb #d5beba81
 def _suppose(

@@ -175,7 +175,7 @@ def _read_number(profile: Profile, values: pd.Series, named: frozenset[str]) -> 
 
 def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
     "Each number is read in the unit that makes a time of our days of it; prepare takes those of one unit."
-    if not _TIMELIKE & named:
+    if not _TIMELIKE & named or profile.repetition > 5 and steps_back(values) > 0.05: # people's numbers
         return None
     ours = {unit: values.between(YEAR_1990 * n, YEAR_2050 * n) for unit, n in UNITS.items()}
     seconds = sum((values / factor).where(ours[unit], 0) for unit, factor in UNITS.items())

@@ -82,15 +82,15 @@ _SPOILS_LABEL = {
     "clock": -6,
     "moment": -6,
     "verdict": -3,
-    "knowledge": -3,
+    "knowledge": -1,
     "customer": -3,
     "place": -8,
     "rate": -6,
     "person": -8,
     "id": -6,
-    "before": -7,
     "opening": -7,
 }
+_PAST = set("previous prior past history historical prev".split())
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #0edbecd3
 _PLAIN = {"flag", "transaction", "target", "fraud", "chargeback", "suspicion", "genuine", "not"}
@@ -105,6 +105,7 @@ def _label_name(name: str) -> tuple[float, str]: # points, reason
         for meaning, points in _SPOILS_LABEL.items()
         if any(meaning in meanings(word) and not meanings(word) & _PLAIN for word in words)
     )
+    spoiled -= 7.0 * bool(_PAST & set(words))
     named = {"fraud": 10.0, "chargeback": 8.0, "suspicion": 7.0, "genuine": 6.0}
     for meaning, points in named.items():
         if meaning in found:
@@ -135,7 +136,8 @@ def _points_of_words(words: Words, named: frozenset[str], strange: bool) -> floa
         return 8.0 if any(meanings(word) & {"fraud", "genuine"} for word in words.counts) else 3.0
     if words.share > 0.35:
         return 0.0
-    return 9.0 if words.names_fraud else 4.0 if named & {"target", "fraud"} else 0.0
+    chargeback = words.names_chargeback and "kind" not in named
+    return 9.0 if words.names_fraud or chargeback else 4.0 if named & {"target", "fraud"} else 0.0
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #cbc883a1
 def _frauds(words: Words) -> str:
@@ -180,7 +182,9 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
     speaking = []
     for one in found:
         words, named = read_words(survey, one.columns[0]), meanings(one.columns[0])
-        by_name = named & {"fraud", "chargeback", "suspicion"} and not named & {"statistic", "before"}
+        parts = known_words(one.columns[0])
+        past = "statistic" in named or _PAST & set(parts)
+        by_name = parts == ("flag",) or named & {"fraud", "chargeback", "suspicion"} and not past
         other = named & {"currency", "place", "text"}
         if (by_name or words.names_fraud) and words.share < 0.35 and not other:
             doubts = ["not sure that it is the label at all", one.doubt]
@@ -216,7 +220,7 @@ _SPOILS_AMOUNT = {
 }
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #eaa91d17
-_WEAK = set("value total totale sum valor valeur valore wert paid usd eur price preis prix precio".split())
+_WEAK = set("value total totale sum valor valeur valore wert paid usd eur price points preis prix".split())
 _WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
 _ASKED = set("billed claimed submitted requested charged invoiced reclamado facturado".split())
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())

@@ -183,7 +183,9 @@ def rank_times(
             found.append(candidate)
     ranking = rank("time", found, 4.0, chosen)
     if ranking.best is None and len(alone := [one for one in found if one.points >= 1.0]) == 1:
-        doubt = "; ".join(filter(None, [alone[0].doubt, "not sure: it does not rise with the rows"]))
+        rises = bool(alone[0].reasons)
+        unsure = "not sure: its name hardly says so" if rises else "not sure: it does not rise with the rows"
+        doubt = "; ".join(filter(None, [alone[0].doubt, unsure]))
         return Ranking("time", (Candidate(alone[0].columns, alone[0].points, alone[0].reasons, doubt),))
     return _settle(ranking, {plan.columns: plan for plan in plans}) if chosen is None else ranking
 

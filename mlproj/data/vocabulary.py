@@ -31,7 +31,8 @@ MEANINGS = {
         fraudster betrueger oszustwa oszust oszukancza wyludzenie penipuan penipu qizha zhapian daoshua
         xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
         riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore fraudeur fraudeurs
-        fraudador defraudador moshennichestvo moshennik fusei frauda sagi aml abuse abusive abuser abuso
+        fraudador defraudador moshennichestvo moshennik fusei frauda sagi aml abuse abusive
+        abuser abuso theft diebstahl hurto robo stolen
         missbrauch misuse counterfeit fake spammer spam scammer""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
         dispute disputed impaye retrofacturation 拒付 chargedback contestacao contestado contestation
@@ -39,7 +40,7 @@ MEANINGS = {
     "suspicion": """suspicious anomaly anomalous anomalie abnormal verdacht verdachtig suspect outlier
         sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos suspeitas
         sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo anomali
-        mencurigakan supheli""",
+        mencurigakan supheli violation violations verstoss""",
     "target": """label labels lbl tgt class target outcome y tag etiqueta rotulo etikett zielvariable klasse
         classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas legitimos
@@ -93,7 +94,8 @@ MEANINGS |= {
         vencimento validade caducidad scadenza wygasniecia verfall thru""",
     "knowledge": """report reported reporting confirm confirmed confirmation labelled labeled detected
         detection discovered notified notification gemeldet meldung signale signalement denuncia
-        denunciado reportado confirmado declared feedback closed confirmacao confirmacion confirmada
+        denunciado reportado melde meldedatum
+        confirmado declared feedback closed confirmacao confirmacion confirmada
         confirme conferma bestaetigt bestatigt zgloszenia rapporte""",
     "later": """actual delivered shipped settled settle posting posted post clearing cleared valuta
         wertstellung processed batch updated update modified changed captured capture completed finished
@@ -114,7 +116,7 @@ MEANINGS |= {
         prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
         eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
         kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
-        subtotal gross fare fares wager stake bet deposit withdrawal vl vlr kingaku
+        subtotal gross fare fares wager stake points hoehe schadenhoehe deposit withdrawal vl vlr kingaku
         castka osszeg geumaek valortotal""",
     "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
         saldos soldes""",
@@ -145,16 +147,17 @@ MEANINGS |= { # of what comes after a transaction
         net difference disbursed disbursement indemnity indemnizacion indenizacao salvage awarded
         granted sanctioned collected writeoff pagado pagada pagados aprobado aprobada liquidado
         liquidada liquidacion liquidacao pagato liquidato rimborsato reembolsado reembolso
-        remboursement rembourse verse reglement regle erstattung erstattet ausgezahlt auszahlung
-        rueckstellung differenz diferencia diferenca difference differenza selisih dibayar disetujui
-        wyplacono wyplacone zwrot odenen fark vergoed uitbetaald""",
+        remboursement rembourse verse reglement regle erstattung erstattet ausgezahlt
+        auszahlung zahlbetrag rueckstellung differenz diferencia diferenca difference differenza
+        selisih dibayar disetujui wyplacono wyplacone zwrot odenen fark vergoed uitbetaald""",
     "aftermath": """rating ratings stars satisfaction complaint complaints complained beschwerde reclamacion
         reclamo reclamacao reclamation escalation escalated penalty sanction appeal appealed
         investigation investigated inquiry litigation returned retoure churned
-        defaulted delinquent evidence finding findings severity technique modus ring hold frozen
+        default defaulted delinquent evidence finding findings severity technique modus ring hold frozen
         blacklist blacklisted watchlist watchlisted typology""",
     "process": """processing process processed settlement settle resolution resolve resolved handling
-        turnaround closing closure completion delivery settling investigation review approval
+        turnaround regulierung regulierungs
+        closing closure completion delivery settling investigation review approval
         procesamiento tramitacion resolucion cierre bearbeitung bearbeitungs traitement elaborazione
         lieferung livraison entrega penyelesaian proses""",
     "worker": """driver drivers courier couriers fahrer chauffeur conducteur conductor motorista kurier
@@ -176,14 +179,15 @@ MEANINGS |= {
         insured versicherter klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger
         nasabah pelanggan klienta clienti kehu yonghu entity party poliza polizza apolice polisa polis
         claimant insuree afiliado assure asegurado segurado participant participante peserta
+        versicherungsnehmer vertrag vertrags contract contrato contrat contratto
         employee empleado mitarbeiter rider
         player guest traveler traveller household applicant borrower kaiin kunder visitor asiakas
         zakaznik""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem origine
         mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur debiteur dbtr
-        src out sending""",
-    "payee": """dest destination receiver recipient payee beneficiary bene benef to creditor
+        src out sending caller calling""",
+    "payee": """dest destination receiver recipient payee beneficiary bene benef called callee to creditor
         counterparty counterpart beneficiaire destinataire empfanger empfaenger begunstigter
         beneficiario destinatario namedest 交易对方 收款方 получатель odbiorca target_account target
         destino destinazione beneficiaria odbiorcy alici penerima ontvanger begunstigde tegenrekening
@@ -222,7 +226,8 @@ MEANINGS |= {
         uberweisung incident loan application request rqst jiaoyi transaksi transakcji islemler operacji
         boeking przelew przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico
         folio recibo factura fattura ricevuta quittung loss accident checkout reservation trip ride wire
-        auftrag auftrags session torihiki operacii platba maksu kup topup load""",
+        auftrag auftrags session torihiki operacii platba maksu kup topup load clm bet click redemption
+        expense expenses shipment call calls""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token hash
         hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk
         nomor numara numarasi codigo codice kod kode kodu uetr refno folio nomer numar""",
