@@ -74,6 +74,7 @@ def check_kind(path: Path) -> None:
 # %% ../../nbs/api/20_data/10_readers.ipynb #fcb4f069
 def find_files(
     folder: Path, # with nothing in it but transactions
+    advice: str = "add a file with `mlproj data add FILE`", # where there is nothing
 ) -> list[Path]: # in order of their names
     """List the files of transactions in a folder.
 
@@ -87,9 +88,7 @@ def find_files(
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     paths = [path for path in paths if not _is_aside(path.relative_to(folder))]
     if not paths:
-        raise UserError(
-            f"there are no transactions in {Path(folder).name}/: add a file with `mlproj data add FILE`"
-        )
+        raise UserError(f"there are no transactions in {Path(folder).name}/: {advice}")
     for path in paths:
         check_kind(path)
     return paths

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTHING_SAID', 'MOST_UNFOLDED', 'UNFOLDED_FREELY', 'LONGEST_LINE', 'Dialect', 'read_dialect', 'check_unfolded',
-           'is_gzip', 'whole_file', 'TextScan', 'scan_text', 'open_text', 'copy_text']
+           'is_gzip', 'whole_file', 'read_beginning', 'check_content', 'TextScan', 'scan_text', 'open_text',
+           'copy_text']
 
 # %% ../../nbs/api/20_data/05_text_files.ipynb #c7b12a1a
 import codecs
@@ -122,6 +123,11 @@ def whole_file(path: Path) -> Iterator[None]:
         raise UserError(f"{path.name} cannot be read: {reason}") from None
 
 
+def read_beginning(path: Path) -> bytes: # a megabyte at most
+    "Read the first bytes of a file, unfolded where gzip has compressed it."
+    return next(_blocks(path), b"")
+
+
 def _blocks(path: Path) -> Iterator[bytes]: # a megabyte each
     with whole_file(path), gzip.open(path) if is_gzip(path) else open(path, "rb") as file:
         while block := file.read(2**20):
@@ -143,12 +149,57 @@ _OTHER_KINDS = {
     b"\x1f\x8b": "compressed by gzip, which the name says with .gz",
     b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
 }
+_NO_TABLES = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"BZh": "a bzip2 archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"SQLite format 3": "an SQLite database",
+    b"\x7fELF": "a program",
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+}
+_ODD_SIGNS = 4 # different control characters that text of any encoding has at most
+_CONTROL = {*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"}
 
 
-def _find_encoding(path: Path, beginning: bytes, named: str) -> str:
+def check_content(
+    path: Path, # of any file
+    beginning: bytes, # of it, unfolded
+    is_text: bool = True, # whether its name is one of a text
+) -> None:
+    "Raise `UserError` for a file that is no table, whatever its name says."
+    start = beginning[:16].lstrip().lower()
+    for sign, kind in _NO_TABLES.items():
+        if beginning.startswith(sign) or sign[:1] == b"<" and start.startswith(sign):
+            raise UserError(f"{path.name} is {kind}, not a table: name the file that holds the transactions")
+    if not is_text:
+        return
     for sign, kind in _OTHER_KINDS.items():
         if beginning.startswith(sign):
             raise UserError(f"{path.name} cannot be read: it is no text but {kind}")
+    if not beginning.startswith(tuple(_MARKS)) and not _may_be_text(beginning):
+        raise UserError(
+            f"{path.name} is no text and no table, though its name says so: "
+            "name the file that holds the transactions"
+        )
+
+
+def _may_be_text(beginning: bytes) -> bool: # in an encoding of one byte or of several
+    wide = [] if b"\0" not in beginning else ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+    for encoding in wide:
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
+        if not {*map(ord, text)} & {*_CONTROL, 0xFFFD}:
+            return True
+    return len(_CONTROL.intersection(beginning)) <= _ODD_SIGNS
+
+
+def _find_encoding(path: Path, beginning: bytes, named: str) -> str:
+    check_content(path, beginning)
     marked = [encoding for mark, encoding in _MARKS.items() if beginning.startswith(mark)]
     return marked[0] if marked else named or "utf-8"
 

@@ -24,10 +24,11 @@ from ..data.common_types import unite
 from ..data.contract import count_refunds, split_rejected
 from ..data.conversions import to_contract
 from ..data.currencies import count_currencies, currency_remark, main_currency
+from ..data.file_places import files_below
 from ..data.file_table import FileTable
 from ..data.profile import Survey, survey_table
 from ..data.proposal import Proposal, propose_roles, source_of
-from ..data.readers import find_files, read_together
+from ..data.readers import read_together
 from ..data.roles import Ranking
 from ..data.text_files import Dialect, read_dialect
 from ..data.times import early_remarks
@@ -92,10 +93,7 @@ def _item(item: dict) -> list[str]: # lines of a list's item
 def _read_all(paths: list[Path], dialect: Dialect) -> FileTable:
     places = {}
     for path in paths:
-        if not path.exists():
-            raise UserError(f"there is no file {path}")
-        for file in find_files(path) if path.is_dir() else [path]:
-            places[file] = path if path.is_dir() else None
+        places |= files_below(path)
     return read_together(connect(), places, dialect)
 
 
@@ -111,7 +109,7 @@ def csv_settings(
 
 
 def _title(paths: list[Path]) -> str: # of files, for messages
-    first, *others = (file for path in paths for file in (find_files(path) if path.is_dir() else [path]))
+    first, *others = (file for path in paths for file in files_below(path))
     return first.name + (f" and {len(others)} more" if others else "")
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #6f5b0b48

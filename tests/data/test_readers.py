@@ -22,8 +22,11 @@ from hypothesis import strategies as st
 from mlproj.core.checks import UserError
 from mlproj.data.contract import read_transactions, split_rejected
 from mlproj.data.conversions import Source
+from mlproj.data.file_places import choose_places
+from mlproj.data.ingest import add_files
 from mlproj.data.readers import KINDS, read_file, read_together, read_with_remarks
 from mlproj.data.text_files import Dialect
+from mlproj.pipeline.proposal import survey_files
 from support import engine
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -554,3 +557,51 @@ def test_wide_files_take_time_by_their_columns(tmp_path):
             assert len(read_file(engine(), tmp_path / name).columns) == width
         taken[width] = time.process_time() - before
     assert taken[800] < 10 * taken[200]
+
+
+SIGNS = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"%PDF-1.7\n", b"GIF89a"]
+SIGNS += [b"PK\3\4", b"SQLite format 3\0", b""]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "log", "csv.gz"])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_bytes_that_are_no_text_are_refused_before_they_are_added(sign, ending, tmp_path):
+    "The file holds a sign of some kind of files, and bytes by chance. Nothing is left behind."
+    content, path = sign + random.Random(len(sign)).randbytes(3_000), tmp_path / f"sales.{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    root = tmp_path / "project"
+    root.mkdir()
+    with pytest.raises(UserError) as refused:
+        add_files(root, [path])
+    assert re.search(r"is an? \w|no text", str(refused.value)) and not list(root.iterdir())
+    with pytest.raises(UserError) as again:
+        read_file(engine(), path)
+    assert str(again.value) == str(refused.value)
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+ENCODINGS += ["cp1251", "cp932", "gb18030", "cp037"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_text_of_any_encoding_can_be_added(encoding, tmp_path):
+    own = {"cp1251": "Счёт", "cp932": "カード", "gb18030": "银行卡", "cp037": "café"}
+    words = own.get(encoding, "Счёт 银行卡")
+    path = tmp_path / "sales.csv"
+    path.write_bytes(f"time,amount,card\n2024-01-01,12.50,{words}\n".encode(encoding))
+    assert list(choose_places([path]).values()) == [path]
+
+
+def test_a_file_below_a_folder_of_a_value_has_its_column_as_the_folder_has(tmp_path):
+    path = tmp_path / "sales" / "dt=2024-01-01" / "shop=7" / "x.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("amount\n5\n")
+    for named in (path, path.parent, path.parent.parent, tmp_path / "sales"):
+        assert survey_files([named]).survey.raw.columns == ("amount", "dt", "shop")
+        (place,) = choose_places([named])
+        assert place.endswith("dt=2024-01-01/shop=7/x.csv")
+
+
+def test_an_empty_folder_is_answered_with_what_to_name(tmp_path):
+    with pytest.raises(UserError, match="name a folder that holds files, or the files"):
+        survey_files([tmp_path])
