@@ -102,13 +102,17 @@ def plot_differences(
 # %% ../../nbs/api/50_evaluation/90_plots.ipynb #741a9693
 def plot_savings(
     curves: dict[str, pd.DataFrame], # {model: alerts and net_savings, a day}
+    part: str, # the folds that the figures are of: validation or test
 ) -> plt.Figure:
     "Draw the net savings of each model by the number of its alerts."
-    figure, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
-    for (model, curve), color in zip(curves.items(), model_colors(len(curves)), strict=True):
-        ax.plot(curve.alerts, curve.net_savings, label=model, color=color, lw=1.8)
+    figure, ax = plt.subplots(figsize=(8.4, 4.2), layout="constrained")
     top = max(curve.net_savings.max() for curve in curves.values())
-    ax.set(title="Net savings by alerts", xlabel="alerts a day", ylabel="net savings a day")
+    for (model, curve), color in zip(curves.items(), model_colors(len(curves)), strict=True):
+        label = model if top <= 0 or curve.net_savings.max() > 0 else f"{model} (never above 0)"
+        marker = "o" if len(curve) < 3 else None
+        ax.plot(curve.alerts, curve.net_savings, label=label, color=color, lw=1.8, marker=marker)
+    ax.set(title=f"Net savings by alerts, folds of {part}", xlabel="alerts a day")
+    ax.set(ylabel="net savings a day (units of the currency)")
     ax.set(ylim=(0, 1.05 * top) if top > 0 else (None, None))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -116,15 +120,17 @@ def plot_savings(
 # %% ../../nbs/api/50_evaluation/90_plots.ipynb #879fc344
 def plot_calibration(
     tables: dict[str, pd.DataFrame], # {name: from `reliability`}
-    title: str,
+    model: str,
+    rows: str, # that the points are of, such as "700 transactions of the folds of test"
 ) -> plt.Figure:
     "Draw observed fraud rates against scores."
-    figure, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5.6, 5), layout="constrained")
     for (name, table), color in zip(tables.items(), ("tab:blue", "tab:orange"), strict=False):
-        ax.plot(table.score, table.fraud_rate, marker="o", ms=4, color=color, label=name)
-    ax.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
-    ax.set(title=title, xlabel="score (mean of each tenth)", ylabel="frauds (share)")
-    ax.set(xlim=(0, 1), ylim=(0, 1))
+        ax.plot(table.score, table.fraud_rate, marker="o", ms=4, color=color, label=name, clip_on=False)
+    ax.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":", label="predicted = observed")
+    ax.set(title=f"Predicted and observed fraud rate\n{model}\n{rows}")
+    ax.set(xlabel="predicted: mean score, by tenths of the scale (share)")
+    ax.set(ylabel="observed: frauds among these transactions (share)", xlim=(0, 1), ylim=(0, 1))
     ax.legend(frameon=False)
     return figure
 
