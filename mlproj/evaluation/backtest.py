@@ -169,11 +169,13 @@ def fold_table(
 def daily_card_precision(
     metrics: dict[str, list[dict]], # from `backtest_metrics`
     k: int, # cards looked at each day
-) -> pd.Series: # index: day, such as "2018-08-08"
-    "Join the card precision of the test days of all folds."
+) -> pd.Series: # index: fold, and day, such as "2018-08-08"
+    "Join the card precision of the test days of all folds. Folds that are parts of a day share it."
     folds = metrics["validation"] + metrics["folds"]
-    by_fold = [of_fold[f"card_precision_{k}_by_day"] for of_fold in folds]
-    return pd.Series({day: value for by_day in by_fold for day, value in by_day.items()})
+    by_fold = {of_fold["fold"]: of_fold[f"card_precision_{k}_by_day"] for of_fold in folds}
+    values = {(fold, day): value for fold, by_day in by_fold.items() for day, value in by_day.items()}
+    index = pd.MultiIndex.from_tuples(list(values), names=["fold", "day"])
+    return pd.Series(list(values.values()), index, dtype="float64")
 
 # %% ../../nbs/api/50_evaluation/50_backtest.ipynb #2bfba1f0
 def describe_means(

@@ -66,23 +66,34 @@ FEW_DAYS = 3
 
 
 def plot_by_day(
-    by_day: pd.DataFrame, # index: day as text, columns: models, values: card precision
+    by_day: pd.DataFrame, # index: day as text, or fold and day; columns: models; values: card precision
     title: str,
     k: int, # cards looked at each day
 ) -> plt.Figure:
     "Draw card precision for each test day."
     figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    days = pd.to_datetime(by_day.index)
+    names = by_day.index.get_level_values(-1)
+    parts_of_days = names.has_duplicates
+    days = pd.RangeIndex(len(names)) if parts_of_days else pd.to_datetime(names)
     for model, color in zip(by_day, model_colors(by_day.shape[1]), strict=True):
         ax.plot(days, by_day[model], marker="o", ms=4, label=model, color=color, lw=1.6)
     ax.set(title=title, xlabel="test day", ylabel=f"frauds among {k} looked at (share)", ylim=(0, None))
+    if parts_of_days:
+        every = -(-len(days) // 6)
+        ax.set_xticks(days[::every], names[::every])
+        ax.set(xlabel="test day, a point for each fold that tests it")
+    else:
+        _mark_days(ax, days, names)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _mark_days(ax: plt.Axes, days: pd.DatetimeIndex, names: pd.Index) -> None:
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=8))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     if len(days) <= FEW_DAYS: # the locator would choose hours, or years
-        ax.set_xticks(days, by_day.index)
+        ax.set_xticks(days, names)
         ax.set_xlim(days.min() - pd.Timedelta("1D"), days.max() + pd.Timedelta("1D"))
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 # %% ../../nbs/api/50_evaluation/90_plots.ipynb #0174cca7
 def plot_differences(
