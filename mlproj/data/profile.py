@@ -27,7 +27,9 @@ _CODES = (
     r"|IDR|MYR|PHP|AED|SAR|NGN|KES|KZT|COP|CLP|ARS|PEN|R\$|US\$|Rs\.?|kr\.?|zł|元)"
 )
 _CURRENCY = rf"(?:{_SIGNS}|{_CODES})?"
-_DIGITS = r"(?:\d{1,3}(?:[., ']\d{2,3})*[., ']\d{3}|\d*)(?:[.,]\d+|[.,])?"
+_SAME_MARKS = str.maketrans("\u00a0\u2007\u202f’", "   '") # blanks that break no line, a printed apostrophe
+_MARK = "[., '’\u00a0\u2007\u202f]"
+_DIGITS = rf"(?:\d{{1,3}}(?:{_MARK}\d{{2,3}})*{_MARK}\d{{3}}|\d*)(?:[.,]\d+|[.,])?"
 MONEY = rf"^\(?[+-]?{_CURRENCY} ?[+-]?(?:{_DIGITS})\)? ?{_CURRENCY}-?$"
 
 
@@ -44,7 +46,8 @@ def find_marks(
     "Find out which marks the numbers in text have."
     votes, open_marks = Counter(), Counter()
     for value in values:
-        marks = re.findall(r"[.,' ](?=\d)", re.sub(r"^[^\d]+|[^\d]+$", "", value))
+        number = re.sub(r"^[^\d]+|[^\d]+$", "", value).translate(_SAME_MARKS)
+        marks = re.findall(r"[.,' ](?=\d)", number)
         if not marks:
             continue
         last, behind = marks[-1], len(re.search(r"\d*$", re.sub(r"[^\d]+$", "", value))[0])
@@ -78,7 +81,7 @@ def plain_number(
     marks: Marks,
 ) -> pd.Series: # texts such as -1234.50, or what stood there
     "Write numbers of text without their marks, signs of currencies and brackets."
-    body = texts.str.replace(rf"{_SIGNS}|{_CODES}", "", regex=True).str.strip()
+    body = texts.str.translate(_SAME_MARKS).str.replace(rf"{_SIGNS}|{_CODES}", "", regex=True).str.strip()
     negative = body.str.contains(r"^\(.*\)$|-$|^-")
     body = body.str.replace(r"^[(+-]+ ?|[)-]+$", "", regex=True).str.strip()
     if marks.thousands:
@@ -249,14 +252,33 @@ def survey_table(
     found = {name: _written(head[name].dropna()) for name in raw.columns if raw[name].type().is_string()}
     found = {name: values for name, values in found.items() if values}
     marks, _ = find_marks([value for values in found.values() for value in values])
+    profiles = {profile.name: profile for profile in profile_columns(raw, dict.fromkeys(found, marks))}
+    if below := _written_below(raw, {name: one for name, one in profiles.items() if name not in found}):
+        found |= {name: texts.to_pylist() for name, texts in below.items()}
+        marks, _ = find_marks([value for values in found.values() for value in values])
+        for name in found:
+            values = read_values(raw, [name])[name]
+            profiles[name] = profile_values(name, profiles[name].kind, values, marks)
     written = {name: find_marks(values)[1] for name, values in found.items()}
-    profiles = profile_columns(raw, dict.fromkeys(written, marks))
-    return Survey(raw, {profile.name: profile for profile in profiles}, head, marks, written)
+    return Survey(raw, profiles, head, marks, written)
 
 
 def _first_rows(raw: ibis.Table) -> pd.DataFrame: # as text
     columns = walk_columns(raw.limit(FIRST_ROWS), list(raw.columns))
     return pd.DataFrame({name: values.in_rows() for name, values in columns})
+
+
+def _written_below(raw: ibis.Table, profiles: dict[str, Profile]) -> dict[str, pa.Array]:
+    "Find numbers with marks between thousands in columns whose first rows have none: few are that large."
+    found = {}
+    for name, profile in profiles.items():
+        if profile.kind == "string" and 0.5 * profile.given <= profile.numbers < profile.given:
+            texts = read_values(raw, [name])[name].texts
+            others = texts.filter(pa.array(~match_texts(texts, _NUMBER)))
+            grouped = match_texts(others, MONEY) & match_texts(others, rf".*\d{_MARK}\d{{3}}.*")
+            if grouped.mean() > 0.5:
+                found[name] = others.filter(pa.array(grouped))
+    return found
 
 
 def _written(values: pd.Series) -> list[str]: # the texts, where they are numbers that are not written plainly

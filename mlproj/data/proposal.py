@@ -241,7 +241,15 @@ def _add_amount(proposal: Proposal, survey: Survey) -> None:
         note.append(f"{profile.negative:,} are negative: {kept}")
     if survey.written.get(profile.name):
         note.append("not sure whether the comma begins decimals or separates thousands")
+    elif profile.name not in survey.written and _in_groups(survey, profile):
+        note.append("not sure whether the point begins decimals or separates thousands")
     add_column(proposal, "amount", ranking.best.columns, "; ".join(filter(None, note)))
+
+
+def _in_groups(survey: Survey, profile: Profile) -> bool: # whether a point has three digits behind it, always
+    pointed = [text for text in survey.head[profile.name].dropna() if "." in text]
+    grouped = [text for text in pointed if re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", text)]
+    return profile.kind == "string" and bool(pointed) and len(grouped) == len(pointed)
 
 
 def _decimals(survey: Survey, profile: Profile) -> int:

@@ -11,8 +11,9 @@ from mlproj.core.checks import UserError
 from mlproj.core.engine import connect
 from mlproj.data.choices import read_choices
 from mlproj.data.column_values import COLUMNS_AT_ONCE
+from mlproj.data.conversions import to_contract
 from mlproj.data.profile import survey_table
-from mlproj.data.proposal import contract_name, propose_roles
+from mlproj.data.proposal import contract_name, propose_roles, source_of
 
 N = 600
 NAMES = { # by language: the names of a transaction's columns
@@ -325,3 +326,32 @@ def test_a_column_that_is_named_for_one_role_plays_no_other():
     for role, taken in {"card": ("fraud", "label"), "amount": ("when", "time")}.items():
         with pytest.raises(UserError, match=f"no column that looks like the {taken[1]}"):
             propose_roles(table, "t", read_choices([f"{role}={taken[0]}"]))
+
+
+WRITTEN = [(",", "."), (".", ","), (" ", ","), ("\u00a0", ","), ("'", "."), ("’", ".")] # thousands, decimal
+
+
+@pytest.mark.parametrize(("thousands", "decimal"), WRITTEN)
+@pytest.mark.parametrize("rare", [False, True])
+def test_marks_between_thousands_are_proposed_where_they_stand(thousands, decimal, rare):
+    "The truth is the number that is written; rare: in a few rows alone, behind the first ones."
+    table = pd.concat([ROW] * 15, ignore_index=True)
+    cents = 100 * (np.arange(len(table)) % 900) + 5 + 40_000_000 * (np.arange(len(table)) % 700 == 699) * rare
+    cents = cents if rare else cents * 30
+    forms = [f"{cent / 100:,.2f}".replace(",", "T").replace(".", decimal) for cent in cents]
+    table["paid"] = [form.replace("T", thousands) for form in forms]
+    looked = survey(table)
+    proposal = propose_roles(looked, "t", read_choices(["amount=paid"]))
+    source = source_of(proposal, ["amount"])
+    mark = {"\u00a0": " ", "’": "'"}.get(thousands, thousands)
+    assert (source.decimal_mark, source.thousands_mark) == (decimal, mark)
+    read = to_contract(looked.raw, source, "t").execute()
+    assert read.amount.tolist() == cents.tolist() and not read.unreadable.notna().any()
+
+
+def test_points_before_three_digits_are_not_sure():
+    grouped = [f"{690 + 37 * n:_}".replace("_", ".") for n in range(200)]
+    decimals = [f"{n}.{n:03}" for n in range(200)]
+    for texts, doubtful in ((grouped, True), (decimals, False)):
+        proposal = propose_roles(survey(ROW.assign(paid=texts)), "t", read_choices(["amount=paid"]))
+        assert ("whether the point begins decimals or" in proposal.notes["amount"]) == doubtful
