@@ -332,9 +332,11 @@ def check_marks(
     file: str, # its name, for messages
 ) -> None:
     "Raise `UserError` where JSON's numbers stand beside texts, and texts have a decimal mark of their own."
+    if source.decimal_mark == ".":
+        return
     schema = found.table.schema()
     for name, original in source.columns.items():
-        if source.decimal_mark == "." or name in TIMES or original not in found.mixed:
+        if name in TIMES or original not in found.mixed:
             continue
         if _way(name, schema[original], source).to in ("whole", "float"):
             raise UserError(

@@ -178,7 +178,7 @@ def _ends(names: list[str]) -> tuple[int, int]: # of the numbers that could stan
     first = int(names[0]) if names[0].isdecimal() else 0
     return first, first + len(names)
 
-
+# %% ../../nbs/api/20_data/06_csv_files.ipynb #aeda582a
 def find_layout(
     path: Path, # of a CSV file
     scan: TextScan, # from `scan_text`

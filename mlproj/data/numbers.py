@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from ..core.engine import subquery
-from .file_table import APPROXIMATE
+from .file_table import APPROXIMATE, EXACT_WHOLE
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #61294105
 BLANKS = " \t\n\r\v\f\u00a0\u2007\u200b\u202f\u3000\ufeff"
@@ -153,7 +153,7 @@ def exact_limit(
     kind: dt.DataType, # of floats
 ) -> int:
     "The first whole number that a float cannot tell from the next one."
-    return 2**24 if kind.is_float32() else 2**53
+    return 2**24 if kind.is_float32() else EXACT_WHOLE
 
 
 def is_whole(

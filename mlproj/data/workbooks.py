@@ -17,7 +17,7 @@ from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, Shee
 
 from ..core.checks import UserError
 from .csv_files import read_plain, without_last, write_rows
-from .file_table import APPROXIMATE, EngineFailed, FileTable, check_columns
+from .file_table import APPROXIMATE, EXACT_WHOLE, EngineFailed, FileTable, check_columns
 from .text_files import Dialect, check_unfolded
 
 # %% ../../nbs/api/20_data/09_workbooks.ipynb #4161550f
@@ -29,7 +29,7 @@ def cell_text(
         return str(value).lower()
     if isinstance(value, float):
         text = str(int(value)) if value.is_integer() else repr(value)
-        return APPROXIMATE + text if abs(value) >= 2**53 else text
+        return APPROXIMATE + text if abs(value) >= EXACT_WHOLE else text
     if isinstance(value, clock.datetime):
         return value.isoformat(sep=" ")
     if isinstance(value, (clock.date, clock.time)):

@@ -60,7 +60,7 @@ def check_recipe(
     if name == "XGBClassifier":
         _check_booster(parameters)
 
-
+# %% ../../nbs/api/40_models/20_recipe.ipynb #294c2d76
 def _check_booster(parameters: dict[str, object]) -> None:
     if parameters.get("objective", "binary:logistic") != "binary:logistic":
         raise UserError(

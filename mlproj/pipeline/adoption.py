@@ -78,7 +78,7 @@ def check_replaceable(
     compare = ["git", "diff", "--quiet", "HEAD", "--", "params.yaml"]
     kept = subprocess.run(compare, cwd=root, capture_output=True)
     page = root / DECISIONS
-    md5 = hashlib.md5((root / "params.yaml").read_bytes()).hexdigest()
+    md5 = _md5((root / "params.yaml").read_bytes())
     text = page.read_text() if page.exists() else ""
     if kept.returncode and not (_WRITTEN + md5 in text or _BEFORE + md5 in text):
         raise UserError(
@@ -109,15 +109,15 @@ def decisions_page(
             "",
             *lines,
             "",
-            f"{_WRITTEN}{_md5(params)}.",
-            f"{_BEFORE}{_md5(before)}.",
+            f"{_WRITTEN}{_md5(params.encode())}.",
+            f"{_BEFORE}{_md5(before.encode())}.",
             "",
         ]
     )
 
 
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode()).hexdigest()
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
 
 
 def _short(value: str) -> str: # on one line
