@@ -2162,6 +2162,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'mlproj/pipeline/equality.py')},
             'mlproj.pipeline.explorations': { 'mlproj.pipeline.explorations.Scope': ( 'api/70_pipeline/explorations.html#scope',
                                                                                       'mlproj/pipeline/explorations.py'),
+                                              'mlproj.pipeline.explorations.Scope.owners': ( 'api/70_pipeline/explorations.html#scope.owners',
+                                                                                             'mlproj/pipeline/explorations.py'),
                                               'mlproj.pipeline.explorations._quoted': ( 'api/70_pipeline/explorations.html#_quoted',
                                                                                         'mlproj/pipeline/explorations.py'),
                                               'mlproj.pipeline.explorations._unknown_to_git': ( 'api/70_pipeline/explorations.html#_unknown_to_git',

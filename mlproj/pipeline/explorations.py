@@ -44,6 +44,11 @@ class Scope:
     capacity: int # cards that can be reviewed each day
     unit: int # steps in a unit of the currency, such as 100 for amounts in cents
 
+    @property
+    def owners(self) -> dict[str, str]: # column of the data → card or place, for those that there are
+        names = {self.card: "card"} if self.card != "transaction_id" else {}
+        return names | ({self.place: "place"} if self.place else {})
+
 
 def read_scope(
     root: Path, # the project's root

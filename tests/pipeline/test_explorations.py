@@ -2,8 +2,10 @@
 
 import shutil
 
+import pandas as pd
 import pytest
 
+from mlproj.pipeline.explorations import Scope
 from support import ROOT, Project
 
 pytestmark = pytest.mark.long
@@ -50,3 +52,13 @@ def test_an_exploration_with_a_world_of_its_own_leaves_what_is_committed(project
     committed = path.read_bytes()
     project.run("mlproj explore 90_own_data")
     assert path.read_bytes() == committed
+
+
+@pytest.mark.parametrize(("card", "place", "owners"), [
+    ("konto", "laden", {"konto": "card", "laden": "place"}),
+    ("konto", None, {"konto": "card"}),
+    ("transaction_id", None, {}),
+])
+def test_a_scope_names_only_what_the_data_name(card, place, owners):
+    scope = Scope(card, place, [card], pd.Timestamp("2024-01-01", tz="UTC"), capacity=5, unit=100)
+    assert scope.owners == owners
