@@ -253,8 +253,8 @@ def survey_table(
     found = {name: values for name, values in found.items() if values}
     marks, _ = find_marks([value for values in found.values() for value in values])
     profiles = {profile.name: profile for profile in profile_columns(raw, dict.fromkeys(found, marks))}
-    if below := _written_below(raw, {name: one for name, one in profiles.items() if name not in found}):
-        found |= {name: texts.to_pylist() for name, texts in below.items()}
+    if below := _written_below(raw, profiles, dict.fromkeys(found, marks)):
+        found |= {name: [*found.get(name, []), *texts.to_pylist()] for name, texts in below.items()}
         marks, _ = find_marks([value for values in found.values() for value in values])
         for name in found:
             values = read_values(raw, [name])[name]
@@ -268,13 +268,15 @@ def _first_rows(raw: ibis.Table) -> pd.DataFrame: # as text
     return pd.DataFrame({name: values.in_rows() for name, values in columns})
 
 
-def _written_below(raw: ibis.Table, profiles: dict[str, Profile]) -> dict[str, pa.Array]:
+def _written_below(
+    raw: ibis.Table, profiles: dict[str, Profile], marks: dict[str, Marks]
+) -> dict[str, pa.Array]:
     "Find numbers with marks between thousands in columns whose first rows have none: few are that large."
     found = {}
     for name, profile in profiles.items():
         if profile.kind == "string" and 0.5 * profile.given <= profile.numbers < profile.given:
             texts = read_values(raw, [name])[name].texts
-            others = texts.filter(pa.array(~match_texts(texts, _NUMBER)))
+            others = texts.filter(pc.is_null(numeric_texts(texts, marks.get(name))))
             grouped = match_texts(others, MONEY) & match_texts(others, rf".*\d{_MARK}\d{{3}}.*")
             if grouped.mean() > 0.5:
                 found[name] = others.filter(pa.array(grouped))

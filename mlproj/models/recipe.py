@@ -107,7 +107,9 @@ def make_estimator(
     estimator = ESTIMATORS[name]()
     for key in parameters:
         if key not in estimator.get_params():
-            raise UserError(f"params.yaml gives {name} the parameter {key!r}, which it does not have")
+            question = did_you_mean(key, estimator.get_params())
+            hint = f": {question}" if question else ""
+            raise UserError(f"params.yaml gives {name} the parameter {key!r}, which it does not have{hint}")
     estimator.set_params(**parameters)
     if "n_jobs" in estimator.get_params() and not isinstance(estimator, LogisticRegression):
         estimator.set_params(n_jobs=threads or load_settings().threads)

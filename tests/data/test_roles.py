@@ -336,7 +336,7 @@ WRITTEN = [(",", "."), (".", ","), (" ", ","), ("\u00a0", ","), ("'", "."), ("â€
 def test_marks_between_thousands_are_proposed_where_they_stand(thousands, decimal, rare):
     "The truth is the number that is written; rare: in a few rows alone, behind the first ones."
     table = pd.concat([ROW] * 15, ignore_index=True)
-    cents = 100 * (np.arange(len(table)) % 900) + 5 + 40_000_000 * (np.arange(len(table)) % 700 == 699) * rare
+    cents = 100 * (np.arange(len(table)) % 900) + 5 + 40_000_000 * (np.arange(len(table)) > 2_990) * rare
     cents = cents if rare else cents * 30
     forms = [f"{cent / 100:,.2f}".replace(",", "T").replace(".", decimal) for cent in cents]
     table["paid"] = [form.replace("T", thousands) for form in forms]

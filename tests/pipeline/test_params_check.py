@@ -54,6 +54,11 @@ WRONG = [
     (put("features", "inputs", value=["scenario"]), "a column of features in params.yaml is 'scenario'"),
     (put("inputs", "few", value=["amuont"]), "did you mean amount?"),
     (put("models", "tree", "parameters", value={"max_dept": 2}), "which it does not have"),
+    (put("models", "tree", "parameters", value={"max_dept": 2}), "did you mean max_depth?"),
+    (put("models", "tree", "parameters", "max_depth", value=0), "models.tree.parameters.max_depth in params"),
+    (put("models", "xgboost", "parameters", "subsample", value=2), "is 2, which XGBClassifier does not take"),
+    (put("models", "xgboost", "parameters", "n_estimators", value=0), "of at least 1"),
+    (put("models", "logistic", "parameters", "solver", value="lbfg"), "models.logistic.parameters.solver"),
     (put("models", "rule", "parameters", value={"limits": {"amont": 1}}), "limits of a rule in params.yaml"),
     (
         put("models", "xgboost", "parameters", "monotone_constraints", value={"amuont": 1}),
@@ -172,15 +177,19 @@ def test_the_days_of_folds_are_compared_with_the_data(project):
     file = write_sales(project.root, days=31, every=9)
     project.params(plan("2024-03-05"))
     found = check_all(project.root, [file])
-    assert (found.mistakes, found.remarks) == ([], [])
+    assert found.mistakes == []
+    assert found.remarks == [
+        "the fold of 2024-03-05 is tested on 8 frauds, fewer than 30: "
+        "whether a model is better than another, and most alarms, stay undecided"
+    ]
     assert found.folds.to_dict("records") == [
         {
             "fold": "2024-03-05",
             "for": "test",
             "training rows": 70,
             "training frauds": 8,
-            "test rows": 70,
-            "test frauds": 8,
+            "rows to test": 70,
+            "frauds to test": 8,
         }
     ]
     project.params(plan("2024-02-25"))
@@ -252,7 +261,7 @@ def test_times_of_long_ago_are_remarked(project):
     file = write_sales(project.root, days=31, every=9)
     file.write_text(file.read_text().replace(",2024-03", ",1970-03"))
     project.params(plan("1970-03-05"))
-    (remark,) = check_all(project.root, [file]).remarks
+    remark, _ = check_all(project.root, [file]).remarks
     assert remark.startswith("All times lie before 1990, the last on 1970-03-31: ")
 
 
