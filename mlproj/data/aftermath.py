@@ -54,6 +54,7 @@ def _surely_after(name: str) -> str: # why a column is made after the transactio
 _KNOWN_BEFORE = {"limit", "statistic", "rate", "fee", "measure", "before", "opening", "code", "kind"}
 _LENGTHS = set("days day hours hour minutes seconds weeks time duration dauer duree tage dias".split())
 _OF_THE_SALE = set("price preis prix precio preco prezzo cost costo coste custo unit item back".split())
+_PAYMENTS = set("payment payments pmt pago pagos pagamento paiement zahlung".split())
 _UNTIL = set("to until till bis".split())
 
 
@@ -64,7 +65,8 @@ def _perhaps_after(profile: Profile) -> str: # why, or nothing
         return "a balance after the transaction tells what happened to it"
     if is_paid_later(profile):
         return "it looks like an amount that was decided or paid later"
-    if "amount" in found and _many_numbers(profile) and not found & _KNOWN_BEFORE and not _priced(words):
+    money = "amount" in found or 1 <= profile.digits <= 2 and set(words) & _PAYMENTS
+    if money and _many_numbers(profile) and not found & _KNOWN_BEFORE and not _priced(words):
         return "it is a second amount"
     if "aftermath" in found and "credit" not in words and not found & {"before", "statistic"}:
         return "it tells what came of a transaction"
@@ -77,7 +79,8 @@ def is_paid_later(
     "Say whether a column looks like an amount that was decided or paid later."
     found = meanings(profile.name)
     other = found & {"before", "statistic", "measure", "clock"}
-    return "payout" in found and _many_numbers(profile) and not other
+    numbers = _many_numbers(profile) or profile.numeric and "amount" in found
+    return "payout" in found and numbers and not other
 
 
 def _many_numbers(profile: Profile) -> bool:
@@ -239,5 +242,7 @@ class Later:
             known = not is_paid_later(profile) and says_the_amount(numbers, self.amount)
             return None if known else by_name
         others = {name: paid for name, paid in self.paid.items() if name != profile.name}
-        why = made_with(numbers, self.amount, others) or given_with(self.survey, profile.name, others)
+        part = "fee" in meanings(profile.name) # such as a tax, which the sale tells
+        why = "" if part else made_with(numbers, self.amount, others)
+        why = why or given_with(self.survey, profile.name, others)
         return Finding(why, True) if why else None

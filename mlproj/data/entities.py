@@ -56,6 +56,10 @@ def side(
     """
     if "payee" in _sides(name):
         return "other"
+    words = known_words(name)
+    credited = {"credit"} < set(words) and _sides(name) == {"account"}
+    if credited or words[:1] == ("end",): # where the money goes
+        return "other"
     if _sides(name) == {"card", "device"}: # the fingerprint of a card
         return "payer"
     heads = [meanings(word) & (_PAYERS.keys() | _OTHERS.keys()) for word in known_words(name)]
@@ -98,7 +102,7 @@ def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_his
     plain = {"id", "name", "index", "place", *sides}
     others = [word for word in known_words(profile.name) if not meanings(word) & plain and len(word) > 2]
     small = profile.whole == profile.given and profile.low <= 10 and profile.high < 1_000
-    return bool(others) and small and "id" not in meanings(profile.name)
+    return bool(others) and small and not profile.padded and "id" not in meanings(profile.name)
 
 
 def _named(survey: Survey, profile: Profile, sides: set[str]) -> set[str]: # what else the name says

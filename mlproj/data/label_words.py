@@ -28,6 +28,7 @@ _OPEN = set( # of a transaction that was refused, nobody learns more
     "unknown unlabeled unlabelled pending open undetermined review under_review na n_a ? unconfirmed "
     "refused declined rejected cancelled canceled failed expired voided grey gray".split()
 )
+_LISTS = {"black", "white", "grey", "gray"}
 _LEVELS = ( # of a column whose name says fraud or anomaly: how grave it is
     (set("high high_risk critical severe black".split()), 1),
     (set("low low_risk white".split()), 0),
@@ -93,6 +94,11 @@ class Words:
         "Whether a word names a chargeback."
         return any(value == 1 and "chargeback" in meanings(word) for word, value in self.values.items())
 
+    @property
+    def names_lists(self) -> bool:
+        "Whether the words are those of a black list and a white list."
+        return {"black"} <= set(self.values) <= _LISTS
+
 # %% ../../nbs/api/20_data/64_label_words.ipynb #d5beba81
 def _suppose(
     counts: dict[str, int], values: dict, # "" where it is not known
@@ -135,7 +141,7 @@ def read_words(survey: Survey, name: str) -> Words | None: # None: they are no l
 
 # %% ../../nbs/api/20_data/64_label_words.ipynb #ab96a90c
 def _levels(words: set[str], name: str) -> dict[str, int | None]: # by word that says how grave it is
-    if not meanings(name) & {"fraud", "suspicion", "target"}:
+    if not meanings(name) & {"fraud", "suspicion", "target"} and not {"black"} <= words <= _LISTS:
         return {}
     plain = {word: "_".join(name_words(word)) for word in words}
     return {word: value for word in words for level, value in _LEVELS if plain[word] in level}

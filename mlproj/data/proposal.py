@@ -182,9 +182,8 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
     for entity in ([card.best] if card.best else []) + rest:
         profile = survey.profiles[entity.columns[0]]
         kind = "integer" if "float" in profile.kind else None # whole numbers with gaps come as floats
-        note = (
-            f"the card: {card.note()}" if entity is card.best else "; ".join([*entity.reasons, entity.doubt])
-        )
+        note = "; ".join(filter(None, [*entity.reasons, entity.doubt]))
+        note = f"the card: {card.note()}" if entity is card.best else note
         if card.best is None and entity is rest[0]:
             note += "; not sure that it does not pay: no column's name says who does"
         name = add_column(proposal, contract_name(profile.name), entity.columns, note.strip("; "), kind)

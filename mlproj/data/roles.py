@@ -173,8 +173,10 @@ def _is_flag(survey: Survey, one: Candidate) -> bool: # named for fraud, with a 
     return len(words.values) == 2 and {word_value(word) for word in words.values} == {"yes", "no"}
 
 
-def _is_strange(survey: Survey, one: Candidate) -> bool: # whether a value is a word of its own
+def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kinds, by words of its own
     words = read_words(survey, one.columns[0])
+    if len(words.values) > 2:
+        return True
     return any(word_value(word) == "" and not word.isdigit() for word in words.values)
 
 
@@ -184,12 +186,13 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
         words, named = read_words(survey, one.columns[0]), meanings(one.columns[0])
         parts = known_words(one.columns[0])
         past = "statistic" in named or _PAST & set(parts)
-        by_name = parts == ("flag",) or named & {"fraud", "chargeback", "suspicion"} and not past
+        flag = parts == ("flag",) or "target" in named and _is_flag(survey, one)
+        by_name = flag or named & {"fraud", "chargeback", "suspicion"} and not past
         other = named & {"currency", "place", "text"}
-        if (by_name or words.names_fraud) and words.share < 0.35 and not other:
+        if (by_name or words.names_fraud or words.names_lists) and words.share < 0.35 and not other:
             doubts = ["not sure that it is the label at all", one.doubt]
             speaking.append(replace(one, doubt="; ".join(filter(None, doubts))))
-    return rank("label", speaking, 0.0)
+    return rank("label", speaking, -99.0)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c
 _SPOILS_AMOUNT = {
@@ -222,7 +225,7 @@ _SPOILS_AMOUNT = {
 # %% ../../nbs/api/20_data/65_roles.ipynb #eaa91d17
 _WEAK = set("value total totale sum valor valeur valore wert paid usd eur price points preis prix".split())
 _WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
-_ASKED = set("billed claimed submitted requested charged invoiced reclamado facturado".split())
+_ASKED = set("billed claimed submitted requested charged invoiced declared reclamado".split())
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
@@ -245,6 +248,7 @@ def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
     points += 2.0 * bool(_ASKED & set(words)) - 3.0 * ("payout" in found)
     points += 1.0 * bool(_WHOLE & set(words)) - 2.0 * bool(_PART & set(words))
     points -= 5.0 * (profile.high <= 1 and profile.digits > 2 and "amount" not in found)
+    points -= 5.0 * (survey.head[profile.name].isin(["0", "0.0", "0.00"]).mean() > 0.5)
     doubt = "" if "amount" in found or not points else "not sure: only its values look like amounts"
     if "payout" in found and "paid" not in words:
         doubt = "not sure whether it was known at the time"
@@ -327,12 +331,22 @@ def rank_ids(
     return ranking if ranking.best else _unlikely_id(unique)
 
 
-def _unlikely_id(unique: list[Profile]) -> Ranking: # a counter that does not begin with the file
+def _unlikely_id(unique: list[Profile]) -> Ranking: # a counter that does not begin with the file, or some id
     counters = [
         _id_candidate(profile)
         for profile in unique
-        if profile.distinct == profile.rows == profile.whole and profile.low > profile.rows
-        and meanings(profile.name) <= {"index", "transaction"} and meanings(profile.name)
+        if profile.distinct == profile.rows and (_is_counter(profile) or _is_some_id(profile))
     ]
     doubt = "not sure: its name does not say that it is an id"
     return rank("transaction's id", [replace(one, doubt=doubt) for one in counters], -9.0)
+
+
+def _is_counter(profile: Profile) -> bool:
+    named = meanings(profile.name)
+    return profile.whole == profile.rows < profile.low and bool(named) and named <= {"index", "transaction"}
+
+
+def _is_some_id(profile: Profile) -> bool: # and nobody's
+    named = meanings(profile.name)
+    other = named & (SOMEBODY | {"text", "name", "amount", "place", "date", "moment", "clock"})
+    return "id" in named and not other

@@ -32,7 +32,8 @@ MEANINGS = {
         xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
         riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore fraudeur fraudeurs
         fraudador defraudador moshennichestvo moshennik fusei frauda sagi aml abuse abusive
-        abuser abuso theft diebstahl hurto robo stolen
+        abuser abuso skimming skimmed str fwa spoofing
+        theft diebstahl hurto robo stolen
         missbrauch misuse counterfeit fake spammer spam scammer""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung rucklastschrift
         dispute disputed impaye retrofacturation 拒付 chargedback contestacao contestado contestation
@@ -40,7 +41,8 @@ MEANINGS = {
     "suspicion": """suspicious anomaly anomalous anomalie abnormal verdacht verdachtig suspect outlier
         sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos suspeitas
         sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo anomali
-        mencurigakan supheli violation violations verstoss""",
+        mencurigakan supheli violation violations verstoss unauthorized
+        unauthorised""",
     "target": """label labels lbl tgt class target outcome y tag etiqueta rotulo etikett zielvariable klasse
         classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas legitimos
@@ -61,7 +63,7 @@ MEANINGS = {
         devolucion rimborso remboursement erstattung erstattet zwrot iade escalated reimbursed
         reimbursement recovered recovery succeeded success successful failed failure writeoff
         investigador aprobada aprobado aprovada aprovado rechazada rechazado recusada esito exito
-        uitkomst utfall gateway recusa refus rechazo""",
+        uitkomst utfall gateway recusa refus rechazo sts""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
@@ -87,7 +89,8 @@ MEANINGS |= {
     "birth": """dob birth birthdate birthday born geburt geburts geburtsdatum naissance nacimiento
         nascimento nascita rodjenja urodzenia dogum lahir urodz""",
     "opening": """open opened opening actvn activation activated signup registered registration register
-        joined join enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture
+        joined join login logon signin
+        enrolled issue issued issuance since tenure eroffnung eroffnungsdatum ouverture
         apertura abertura onboarding onboarded anlage alta inscription anmeldung registrierung cadastro
         vintage""",
     "expiry": """expiry exp expire expires expiration ablauf gueltig gultig valid validity vencimiento
@@ -95,7 +98,7 @@ MEANINGS |= {
     "knowledge": """report reported reporting confirm confirmed confirmation labelled labeled detected
         detection discovered notified notification gemeldet meldung signale signalement denuncia
         denunciado reportado melde meldedatum
-        confirmado declared feedback closed confirmacao confirmacion confirmada
+        confirmado feedback closed confirmacao confirmacion confirmada
         confirme conferma bestaetigt bestatigt zgloszenia rapporte""",
     "later": """actual delivered shipped settled settle posting posted post clearing cleared valuta
         wertstellung processed batch updated update modified changed captured capture completed finished
@@ -116,7 +119,8 @@ MEANINGS |= {
         prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
         eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
         kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
-        subtotal gross fare fares wager stake points hoehe schadenhoehe deposit withdrawal vl vlr kingaku
+        subtotal gross charges fare fares wager
+        stake points hoehe schadenhoehe deposit withdrawal vl vlr kingaku
         castka osszeg geumaek valortotal""",
     "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
         saldos soldes""",
@@ -144,7 +148,8 @@ MEANINGS |= {
 MEANINGS |= { # of what comes after a transaction
     "payout": """paid payout payouts payable allowed approved settled settlement reserved reserve
         reserves reserva refunded refund refunds recovered recovery recoveries reimbursed reimbursement
-        net difference disbursed disbursement indemnity indemnizacion indenizacao salvage awarded
+        net difference disbursed disbursement indemnity indemnizacion covered
+        indemnizado indemnizada indemnise indennizzo entschaedigung dispensed indenizacao salvage awarded
         granted sanctioned collected writeoff pagado pagada pagados aprobado aprobada liquidado
         liquidada liquidacion liquidacao pagato liquidato rimborsato reembolsado reembolso
         remboursement rembourse verse reglement regle erstattung erstattet ausgezahlt
@@ -152,7 +157,8 @@ MEANINGS |= { # of what comes after a transaction
         selisih dibayar disetujui wyplacono wyplacone zwrot odenen fark vergoed uitbetaald""",
     "aftermath": """rating ratings stars satisfaction complaint complaints complained beschwerde reclamacion
         reclamo reclamacao reclamation escalation escalated penalty sanction appeal appealed
-        investigation investigated inquiry litigation returned retoure churned
+        investigation investigated inquiry litigation audit audited
+        opposition return returned retoure churned
         default defaulted delinquent evidence finding findings severity technique modus ring hold frozen
         blacklist blacklisted watchlist watchlisted typology""",
     "process": """processing process processed settlement settle resolution resolve resolved handling
@@ -186,8 +192,9 @@ MEANINGS |= {
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem origine
         mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur debiteur dbtr
-        src out sending caller calling""",
-    "payee": """dest destination receiver recipient payee beneficiary bene benef called callee to creditor
+        src out sending caller calling shipper consignor""",
+    "payee": """dest destination receiver recipient payee beneficiary bene benef called callee consignee
+        to creditor
         counterparty counterpart beneficiaire destinataire empfanger empfaenger begunstigter
         beneficiario destinatario namedest 交易对方 收款方 получатель odbiorca target_account target
         destino destinazione beneficiaria odbiorcy alici penerima ontvanger begunstigde tegenrekening
@@ -227,7 +234,7 @@ MEANINGS |= {
         boeking przelew przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico
         folio recibo factura fattura ricevuta quittung loss accident checkout reservation trip ride wire
         auftrag auftrags session torihiki operacii platba maksu kup topup load clm bet click redemption
-        expense expenses shipment call calls""",
+        expense expenses shipment call calls encounter visit admission""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token hash
         hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk
         nomor numara numarasi codigo codice kod kode kodu uetr refno folio nomer numar""",
@@ -256,7 +263,7 @@ MEANINGS |= {
     "text": """description descr desc note notes comment comments memo remark remarks text message url
         subject verwendungszweck libelle descricao concepto narrative details 备注 opis aciklama
         keterangan omschrijving mededeling mededelingen descrizione causale motif betreff buchungstext
-        historico observacao ustrd narration remittance ua""",
+        historico observacao ustrd narration remittance rmt rmtinf ua""",
     "latitude": "lat latitude latitud breitengrad breite latitudine szerokosc enlem lintang breedtegraad",
     "longitude": """lon lng long longitude longitud laengengrad langengrad lange longitudine dlugosc
         boylam bujur lengtegraad""",
