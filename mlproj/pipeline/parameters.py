@@ -73,8 +73,8 @@ class Prepare(TypedDict):
     types: dict[str, str]
     start: str
     decimals: dict[str, int]
-    decimal_mark: str
-    thousands_mark: str
+    decimal_mark: str | dict[str, str]
+    thousands_mark: str | dict[str, str]
     negative_amounts: Literal["set_aside", "column"]
     timezone: str
     labels: dict[str | int, int | None]
