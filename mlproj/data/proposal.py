@@ -43,6 +43,7 @@ class Proposal:
     labels: dict[str, int | None] = field(default_factory=dict)
     entities: list[str] = field(default_factory=list) # the card first
     card: str | None = None # one of the entities
+    owners: list[str] = field(default_factory=list) # entities of which each card has one
     coordinates: dict[str, list[str]] = field(default_factory=dict) # place → latitude, longitude
     evaluation_only: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list) # of these: perhaps known at the time
@@ -188,6 +189,8 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
             note += "; not sure that it does not pay: no column's name says who does"
         name = add_column(proposal, contract_name(profile.name), entity.columns, note.strip("; "), kind)
         proposal.entities.append(name)
+        if card.best and entity is not card.best and determines(survey, *card.best.columns, *entity.columns):
+            proposal.owners.append(name)
     proposal.card = proposal.entities[0] if card.best else None
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #2d1dbd80

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHOSEN_BEFORE', 'CHOSEN_ON_TEST', 'FOLDS', 'STRETCHES', 'LONGEST_WAIT', 'DATED_STRETCHES', 'SETTLED', 'BY_CHANCE',
-           'FoldPlan', 'Wait', 'plan_folds', 'open_days', 'measure_wait']
+           'FoldPlan', 'Wait', 'plan_folds', 'open_days', 'report_wait', 'measure_wait']
 
 # %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #136c3915
 from dataclasses import dataclass, replace
@@ -88,8 +88,12 @@ def plan_folds(
     return replace(plan, why_delay=_why(wait, plan.delay))
 
 
-def _settled(table: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame: # older than open labels
-    rows = labelled[labelled.timestamp <= table.timestamp.max() - _days(open_days(table))]
+def _settled(table: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame: # whose labels will not change
+    last = table.timestamp.max()
+    seen = [last - _days(open_days(table))]
+    if "label_time" in table and (wait := report_wait(table)):
+        seen.append(max(last, table.label_time.max()) - _days(min(wait.days, LONGEST_WAIT)))
+    rows = labelled[labelled.timestamp <= min(seen)]
     return rows if len(rows) else labelled
 
 
@@ -136,14 +140,19 @@ def open_days(
     return 0.0 if gap else float(young.index[-1] + 1) # a gap: labels lack in older days alone
 
 # %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #ead677a2
+def report_wait(
+    table: pd.DataFrame, # timestamp, is_fraud, label_time
+) -> Wait | None: # None: no fraud has a label_time
+    "Measure how long it takes until frauds are reported."
+    lags = (table.label_time - table.timestamp)[table.is_fraud == 1].dropna() / _days(1)
+    return Wait(lags.quantile(0.9), "nine of ten frauds are known by then") if len(lags) else None
+
+
 def measure_wait(
     table: pd.DataFrame, # timestamp, is_fraud and, where the file has it, label_time
 ) -> Wait | None: # None: the file does not say
     "Measure how long labels take."
-    waits = []
-    if "label_time" in table:
-        lags = (table.label_time - table.timestamp)[table.is_fraud == 1].dropna() / _days(1)
-        waits += [Wait(lags.quantile(0.9), "nine of ten frauds are known by then")] if len(lags) else []
+    waits = [wait] if "label_time" in table and (wait := report_wait(table)) else []
     if days := open_days(table):
         waits.append(Wait(days, "younger transactions have fewer labels than older ones"))
     if not waits:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['WINDOWS_FROM', 'RATES_FROM', 'PLAIN_BOOSTING', 'BOOSTING', 'FEW_INPUTS', 'OF_FEW', 'FITTED_FREELY', 'LONGEST_HISTORY',
            'Known', 'duration', 'plain_days', 'prepare_settings', 'card_windows', 'other_windows', 'features_settings',
-           'boosting', 'models_settings', 'complete_features', 'cards_a_day', 'shared_settings', 'stage_settings',
-           'all_settings']
+           'boosting', 'models_settings', 'complete_features', 'cards_a_day', 'card_and_place', 'shared_settings',
+           'stage_settings', 'all_settings']
 
 # %% ../../nbs/api/70_pipeline/79_proposed_settings.ipynb #05ad3ca2
 import math
@@ -211,6 +211,12 @@ def cards_a_day(known: Known) -> int:
     return int(max(1, min(math.ceil(2 * frauds), math.ceil(daily / 10), 1000)))
 
 
+def card_and_place(proposal: Proposal) -> list[str]: # one of both may be missing
+    "Choose the first entity, and the first other one that it meets several of, such as a shop."
+    places = [name for name in proposal.entities[1:] if name not in proposal.owners]
+    return proposal.entities[:1] + places[:1]
+
+
 def shared_settings(known: Known, features: dict) -> dict:
     "Make the values that several stages share."
     plan, proposal = known.plan, known.proposal
@@ -218,7 +224,7 @@ def shared_settings(known: Known, features: dict) -> dict:
     return {
         "label_delay_days": plain_days(plan.delay),
         "card": proposal.card,
-        "clusters": proposal.entities[:2],
+        "clusters": card_and_place(proposal),
         "top_k": cards_a_day(known),
         "folds": {
             "last_start": f"{start:%Y-%m-%d}" if start == start.floor("D") else f"{start:%Y-%m-%dT%H:%M}",
@@ -237,7 +243,8 @@ def shared_settings(known: Known, features: dict) -> dict:
 def stage_settings(known: Known) -> dict:
     "Make the lines that change in the sections of stages."
     proposal, amount = known.proposal, known.table.amount / known.unit
-    first_use = proposal.entities[:2] if proposal.card and len(proposal.entities) > 1 else None
+    pair = card_and_place(proposal)
+    first_use = pair if proposal.card and len(pair) > 1 else None
     k = cards_a_day(known)
     bands = sorted({float(f"{amount.quantile(share):.1g}") for share in (0.5, 0.8, 0.95)} - {0.0})
     return {

@@ -79,3 +79,17 @@ def test_sentence_tells_measured_times_from_assumed_ones():
     assert "label_delay_days` assumes it" in describe_delay(0.25, given=False)
     assert describe_delay(1, given=True).startswith("A label is known at its `label_time`")
     assert "1 day after" in describe_delay(1, given=True)
+
+
+@pytest.mark.parametrize("later", [0, 15, 90])  # days from the last transaction to the export
+def test_folds_end_before_frauds_that_nobody_has_reported(later):
+    draw = np.random.default_rng(later)
+    table = make_table(later, 210, lambda draw, n: np.zeros(n))
+    lags = pd.to_timedelta(draw.exponential(10, len(table)), unit="D")
+    reported = table.timestamp + lags
+    export = table.timestamp.max() + pd.Timedelta(days=later)
+    seen = (table.is_fraud == 1) & (reported <= export)
+    table = table.assign(is_fraud=seen.astype("Int8"), label_time=reported.where(seen))
+    plan, wait = plan_folds(table), np.log(10) * 10
+    expected = min(export - pd.Timedelta(days=wait), table.timestamp.max())
+    assert abs((plan.end - expected) / pd.Timedelta(days=1)) < 4, (plan.end, expected)
