@@ -90,6 +90,14 @@ def _opaque(
     return bool(len(few)) and few.str.fullmatch(_OPAQUE).mean() > 0.9 and not profile.digits
 
 
+def _is_category(
+    survey: Survey, profile: Profile, sides: set[str]
+) -> bool: # whether a text of few values says on which side it stands, not who stands there
+    few = not profile.numeric and profile.distinct < 20 and not _opaque(survey, profile)
+    told = meanings(profile.name) & {"id", "name"} or sides - {"payer", "payee"}
+    return few and not told
+
+
 _NUMBERED = set("id ids uuid fingerprint ip ipaddress imei mac cookie session hash no".split())
 
 
@@ -122,6 +130,7 @@ def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     points += 2.0 * ("id" in named) * bool(sides)
     points -= 3.0 * ("name" in named) * (not sides & {"merchant", "payee", "terminal"} and not opaque)
     points -= 7.0 * (_is_class(survey, profile) or _is_count(profile, sides))
+    points -= 7.0 * _is_category(survey, profile, sides)
     points -= 6.0 * (profile.distinct < 5) + 3.0 * (profile.distinct < 10) * bool(sides & _PAYERS.keys())
     doubt = ""
     points += 1.5 * opaque * bool(sides)

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from ..core.wording import join_words
 from .profile import Survey
 from .vocabulary import known_words, meanings, name_words
 
@@ -104,6 +105,8 @@ def _suppose(
     counts: dict[str, int], values: dict, # "" where it is not known
 ) -> dict[str, int | None]: # what the unknown words are taken for
     unknown, known = [word for word in counts if values[word] == ""], set(values.values())
+    if list(counts)[-1:] == ["3"] and set(counts) == {"1", "2", "3"}: # as where most are not labelled
+        return {word: value for word, value in zip(counts, (1, 0, None), strict=True)}
     if {0, 1} <= known:
         return dict.fromkeys(unknown)
     if 1 in known:
@@ -151,11 +154,21 @@ def _quoted(words: list[str]) -> str:
     return ", ".join(map(repr, words[:3])) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
 
 
+_SENSES = {1: "frauds", 0: "genuine", None: "unknown"}
+
+
+def _doubt_of_all(words: Words) -> str: # where no value tells anything
+    taken = [f"{word!r} ({n:,} rows) for {_SENSES[words.values[word]]}" for word, n in words.counts.items()]
+    return f"not sure which value says what: taken {join_words(taken)}"
+
+
 def label_doubt(words: Words) -> str: # nothing where the values tell all
     "Say what was taken for granted about a label's values."
+    if words.guessed and len(words.counts) > 2 and len(words.supposed) == len(words.counts):
+        return _doubt_of_all(words)
     fraud = next(word for word, value in words.values.items() if value == 1)
     doubts = [f"not sure that {fraud!r} is the fraud: it is the rarer word"] if words.guessed else []
-    for value, sense in {1: "frauds", 0: "genuine", None: "unknown"}.items():
+    for value, sense in _SENSES.items():
         supposed = [word for word, taken in words.supposed.items() if taken == value]
         if supposed and not (words.guessed and value == 1):
             verb = "says" if len(supposed) == 1 else "say"

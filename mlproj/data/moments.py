@@ -8,7 +8,7 @@ __all__ = ['SECONDS_A_DAY', 'START', 'UNITS', 'YEAR_1990', 'YEAR_2050', 'PARTS',
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #eb74cf2d
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -237,6 +237,22 @@ def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) ->
             return Reading("moment" if "%H" in form else "date", form, _to_seconds(times))
     return None
 
+# %% ../../nbs/api/20_data/63_moments.ipynb #2097ad5b
+_SPAN = 15 # years between the first and the last of dates whose name says nothing
+
+
+def _read_unnamed(survey: Survey, profile: Profile) -> Reading | None:
+    dated = len(str(int(profile.high))) in (8, 14) and profile.whole == profile.given
+    if not dated or profile.distinct < 3 or not meanings(profile.name) <= {"transaction"}:
+        return None
+    found = _read_compact(profile, survey.numbers(profile.name), frozenset({"date"}))
+    if found is None or not found.format.startswith("%Y") or found.seconds.count() < profile.given:
+        return None
+    first, last = pd.to_datetime([found.seconds.min(), found.seconds.max()], unit="s")
+    if first.year < 1990 or last.year > 2050 or last.year - first.year > _SPAN:
+        return None
+    return replace(found, doubt="not sure: its name does not say that it is a time, its values are all days")
+
 # %% ../../nbs/api/20_data/63_moments.ipynb #4acb6442
 _STEP_UNITS = {"days": SECONDS_A_DAY, "hours": 3600, "minutes": 60, "seconds": 1}
 
@@ -303,7 +319,7 @@ def read_moments(
     if profile.numbers == profile.given:
         named = meanings(name) & set(PARTS) | {"moment"} if chosen else meanings(name)
         worth = (_TIMELIKE | set(PARTS)) & named
-        return _read_number(profile, survey.numbers(name), named) if worth else None
+        return _read_number(profile, survey.numbers(name), named) if worth else _read_unnamed(survey, profile)
     few = survey.head[name].dropna().head(50)
     few = (few if len(few) else survey.texts(name).dropna().head(50)).tolist()
     for read, pattern in {

@@ -55,6 +55,7 @@ class Proposal:
     time_kind: str = "moment" # or pair, date, steps
     notes: dict[str, str] = field(default_factory=dict) # by column of the contract
     left_out: dict[str, str] = field(default_factory=dict) # by column of the file
+    gaps: dict[str, float] = field(default_factory=dict) # perhaps entities → share of rows without one
     rankings: dict[str, Ranking] = field(default_factory=dict) # by role: label, time, amount, card, id
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c05bef76
@@ -324,6 +325,8 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
             proposal.doubtful += [key] if found.doubtful else []
         elif kind is None:
             proposal.left_out[name] = _near_a_role(proposal, profile) or note
+            if _may_be_entity(profile):
+                proposal.gaps[name] = 1 - profile.given / profile.rows
         elif same := inputs.get(_content(survey, name)):
             proposal.left_out[name] = f"it holds the same as {same}"
         elif whom := _names_an_entity(proposal, survey, profile):
@@ -334,14 +337,20 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
 
 
 def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the column nearly has, or nothing
-    found, missing = meanings(profile.name), 1 - profile.given / profile.rows
-    if found & SOMEBODY and missing > 0.1 and profile.repetition >= REPEATED:
+    found = meanings(profile.name)
+    if _may_be_entity(profile):
+        missing = 1 - profile.given / profile.rows
         return f"it may name somebody, not sure: it is missing in {missing:.0%} of the rows"
     ids = "id" in found and not proposal.columns.get("transaction_id")
     if ids and profile.distinct > 0.9 * profile.rows and not profile.digits:
         repeated = profile.given - profile.distinct
         return f"it is perhaps the transaction's id, not sure: {repeated:,} of its values stand there before"
     return ""
+
+
+def _may_be_entity(profile: Profile) -> bool: # if it were there in all rows
+    missing = 1 - profile.given / profile.rows
+    return bool(meanings(profile.name) & SOMEBODY) and missing > 0.1 and profile.repetition >= REPEATED
 
 
 def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> None:

@@ -180,6 +180,12 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
     return any(word_value(word) == "" and not word.isdigit() for word in words.values)
 
 
+def _is_alert(survey: Survey, one: Candidate) -> bool: # a rare yes that somebody or something set
+    words = read_words(survey, one.columns[0])
+    others = [word for word in known_words(one.columns[0]) if not meanings(word) & {"flag", "transaction"}]
+    return others == ["flagged"] and _is_flag(survey, one) and words.share < 0.2
+
+
 def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
     speaking = []
     for one in found:
@@ -192,6 +198,10 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
         if (by_name or words.names_fraud or words.names_lists) and words.share < 0.35 and not other:
             doubts = ["not sure that it is the label at all", one.doubt]
             speaking.append(replace(one, doubt="; ".join(filter(None, doubts))))
+    alerts = [one for one in found if _is_alert(survey, one)]
+    if not speaking and len(alerts) == 1:
+        doubt = "not sure: a flag may be an alert of a rule and not a confirmed fraud"
+        speaking = [replace(alerts[0], doubt="; ".join(filter(None, [doubt, alerts[0].doubt])))]
     return rank("label", speaking, -99.0)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c

@@ -18,6 +18,7 @@ def name_words(
     plain = name.translate(str.maketrans({"ß": "ss", "ø": "oe", "æ": "ae", "ł": "l", "ı": "i"}))
     letters = unicodedata.normalize("NFKD", plain)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = unicodedata.normalize("NFC", plain) # Korean syllables in one piece
     plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain)
     plain = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", plain)
     return re.findall(r"[^\W\d_]+|\d+", plain.lower())
@@ -31,7 +32,8 @@ MEANINGS = {
         fraudster betrueger oszustwa oszust oszukancza wyludzenie penipuan penipu qizha zhapian daoshua
         xiqian estafa estafas golpe golpes phishing frauduleux frauduleuse lavado lavagem blanchiment
         riciclaggio geldwaesche geldwasche aklama ilicito ilicita illecito frodatore fraudeur fraudeurs
-        fraudador defraudador moshennichestvo moshennik fusei frauda sagi aml abuse abusive
+        fraudador defraudador moshennichestvo moshennik fusei frauda sagi 사기 이상거래 부정거래 詐欺
+        aml abuse abusive
         abuser abuso skimming skimmed str fwa spoofing
         theft diebstahl hurto robo stolen
         missbrauch misuse counterfeit fake spammer spam scammer""",
@@ -49,7 +51,7 @@ MEANINGS = {
         legittimo lecito licito genuino genuina nonfraudulent""",
     "not": "not non no kein nicht pas nie tidak bukan degil nao",
     "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur
-        indicador indicatore drapeau 是否""",
+        indicador indicatore drapeau 是否 여부""",
     "machine": """flagged predicted prediction predictions pred score scores scored scoring probability
         prob proba model rule rules alert alerts alerted risk risque risiko riesgo risco rischio
         suspected punteggio puntuacion vorhersage alarm alarms alerta allarme uyari warning pontuacao
@@ -68,12 +70,15 @@ MEANINGS = {
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #86eb30ae
 MEANINGS |= {
-    "date": """date dates datum fecha data dato tarih dt datetime day dagen 日期 дата dte dat pvm dzien
+    "date": """date dates datum fecha data dato tarih dt datetime day dagen 日期 дата 일자 날짜 日付 dte
+        dat pvm dzien
         tanggal tgl riqi""",
     "clock": """time clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间 время
+        시간 시각 時刻
         hhmmss hms tid tijdstip jam waktu shijian""",
     "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt
-        moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 czas znacznik utc
+        moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 일시 日時 czas
+        znacznik utc
         dtm tstamp created creation erstellt erstellung creado creada creacion criado criada criacao
         cree creato creazione aangemaakt utworzenia dibuat olusturma waktu shijian performed executed
         happened initiated nichiji vremya datetimes tidpunkt cas""",
@@ -118,11 +123,13 @@ MEANINGS |= {
         bedrag kwota belopp belob beloep tutar summe suma somme total totale gesamtbetrag price preis
         prix precio preco prezzo paid spend spent value wert valeur valore cents euro euros dollars usd
         eur gbp inr chf brl umsatz quantia 金额 金額 сумма amountin sum amountusd bedraginc nominal jine
+        금액
         kwoty jumlah miktar importi montos money costo cost coste custo koszt wartosc harga fiyat odenen
         subtotal gross charges fare fares wager
         stake points hoehe schadenhoehe deposit withdrawal vl vlr kingaku
         castka osszeg geumaek valortotal""",
-    "balance": """balance balances bal saldo solde kontostand 余额 остаток bakiye guthaben sisa yue
+    "balance": """balance balances bal saldo solde kontostand 余额 остаток 잔액 残高 bakiye guthaben
+        sisa yue
         saldos soldes""",
     "limit": "limit limite lmt ceiling cap kreditlimit cl line plafond kreditrahmen",
     "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip
@@ -174,14 +181,16 @@ MEANINGS |= { # of what comes after a transaction
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #3ae106e8
 MEANINGS |= {
     "card": """card cards crd cc ccnum pan carte karte karten kartennummer kreditkarte tarjeta cartao
-        carta kort kart karta kartu cardno cardnum cardnumber 卡号 卡 карта instrument creditcard kaart
+        carta kort kart karta kartu cardno cardnum cardnumber 卡号 卡 карта 카드 カード instrument
+        creditcard kaart
         karty kahao cartes tarjetas cartoes kortnummer kartnr debitcard kortti kartya""",
     "account": """account accounts acct acc iban konto kontonummer kontonr compte comptes cuenta conta
-        conto rekening rachunek hesap счет 账户 账号 nameorig acctnum rekeningnummer bankrekening
+        conto rekening rachunek hesap счет 账户 账号 계좌 口座 nameorig acctnum rekeningnummer bankrekening
         cuentas contas rachunku zhanghu wallet wallets vpa upi nomorrekening""",
     "customer": """customer customers client clients cust user users kunde kunden kundennummer kundennr
         klient cliente member holder cardholder titulaire titular person shopper buyer consumer
-        subscriber cst uid msisdn клиент 客户 用户 utilisateur usuario benutzer patient policyholder
+        subscriber cst uid msisdn клиент 客户 用户 고객 회원 사용자 顧客 utilisateur usuario benutzer
+        patient policyholder
         insured versicherter klant musteri nutzer policy kaeufer kaufer acheteur comprador passenger
         nasabah pelanggan klienta clienti kehu yonghu entity party poliza polizza apolice polisa polis
         claimant insuree afiliado assure asegurado segurado participant participante peserta
@@ -192,17 +201,20 @@ MEANINGS |= {
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem origine
         mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur debiteur dbtr
-        src out sending caller calling shipper consignor""",
+        src out sending caller calling shipper consignor
+        출금 송금인 보내는""",
     "payee": """dest destination receiver recipient payee beneficiary bene benef called callee consignee
         to creditor
         counterparty counterpart beneficiaire destinataire empfanger empfaenger begunstigter
         beneficiario destinatario namedest 交易对方 收款方 получатель odbiorca target_account target
         destino destinazione beneficiaria odbiorcy alici penerima ontvanger begunstigde tegenrekening
         tegenpartij recebedor favorecido receptor crediteur receiving dst cdtr contrepartie contraparte
-        controparte gegenkonto""",
+        controparte gegenkonto opposite opposing opponent gegenseite payto kontrahent wederpartij motpart
+        입금 수취인 수취 받는""",
     "merchant": """merchant merchants mch mcht mrch merch mer shop store retailer vendor seller handler
         haendler commercant marchand commerce comercio comerciante estabelecimento loja tienda esercente
-        negozio winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец provider sklep pharmacy
+        negozio winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец 가맹점 加盟店 provider sklep
+        pharmacy
         hospital supplier lojista establecimiento establecimientos estabelecimentos sklepu pedagang toko
         penjual satici magaza shanghu winkelier verkoper verkaeufer verkaufer vendeur venditore vendedor
         geschaeft geschaft biller outlet dealer business company firma empresa azienda entreprise
@@ -217,7 +229,8 @@ MEANINGS |= {
         celular cellphone tel surel cpf cnpj curp dni nif pesel tckn nik passport passaporte pasaporte
         passeport reisepass ausweis aadhaar nationalid fiscale licence license""",
     "branch": """branch filiale agence sucursal agencia bank banque banco bic swift routing ifsc blz
-        sort oddzial cabang sube filiaal institution issuer acquirer acquiring issuing banka bancaria""",
+        sort oddzial cabang sube filiaal institution issuer acquirer acquiring issuing banka bancaria 은행
+        금융회사 지점 銀行""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #2452fab5
@@ -228,7 +241,8 @@ MEANINGS |= {
         zahlung zahlungs order orders bestellung bestell pedido auth authorization authorisation authzn
         authn authz autorisation autorizacion autorizacao autorisierung event claim claims sinistre
         schaden booking buchung buchungs sale sales invoice rechnung facture ticket receipt beleg
-        belegnr doc document voucher movimiento mouvement 交易 支付 订单 операция операции транзакция
+        belegnr doc document voucher movimiento mouvement 交易 支付 订单 거래 결제 이체 取引 операция
+        операции транзакция
         транзакции платеж islem nsu utr rrn arn entry charge spend transfer virement ueberweisung
         uberweisung incident loan application request rqst jiaoyi transaksi transakcji islemler operacji
         boeking przelew przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico
@@ -236,14 +250,16 @@ MEANINGS |= {
         auftrag auftrags session torihiki operacii platba maksu kup topup load clm bet click redemption
         expense expenses shipment call calls encounter visit admission""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token hash
-        hashed identifier ident kennung 号 单号 编号 номер identifiant numer nro docno idx nbr xid pk
+        hashed identifier ident kennung 号 单号 编号 번호 номер identifiant numer nro docno idx nbr xid pk
         nomor numara numarasi codigo codice kod kode kodu uetr refno folio nomer numar""",
     "index": """index row rownum unnamed idx rownumber line lfdnr lfd seq sequence serial laufende
         record recno""",
     "kind": """type types typ tipo category categories kategorie categorie categoria catg cat class
         klasse kind art group grp segment tier level brand scheme network mode entry method mcc product
         prod plan reason scenario pattern channel usage use present presence capability chip pin cvv cvc
-        cvv2 errors error 类型 方式 sector industry lob program subtype jenis turu rodzaj soort leixing
+        cvv2 errors error 类型 方式 유형 구분 종류 업종 sector industry lob program subtype jenis turu
+        rodzaj soort
+        leixing
         bin iin family grupo segmento os browser platform""",
     "code": """code cd zip postal postcode zipcode plz postleitzahl cep mcc pincode codigo codice kod
         kode kodu""",
@@ -256,12 +272,14 @@ MEANINGS |= {
         district timezone zone lugar local adresse endereco direccion domicile bundesland area nation
         nationality kota kraj miasto sehir ulke negara plaats ulica indirizzo rua bairro provincia zona
         chengshi ubicacion ubicacao posizione localizacao lokasi konum localizacion municipality
-        prefecture gorod strana maa""",
+        prefecture gorod strana maa geo geography geolocation geographic ctry cntry
+        commune gemeinde continent postleitzahl codepostal 지역 국가 도시 주소 우편번호 国家 国 城市 省
+        地区 страна город""",
     "name": """name names first last surname firstname lastname nom prenom nome vorname nachname nombre
         apellido owner nama imie nazwisko naam achternaam voornaam cognome sobrenome apellidos fname
         lname fullname alias nickname""",
     "text": """description descr desc note notes comment comments memo remark remarks text message url
-        subject verwendungszweck libelle descricao concepto narrative details 备注 opis aciklama
+        subject verwendungszweck libelle descricao concepto narrative details 备注 설명 적요 opis aciklama
         keterangan omschrijving mededeling mededelingen descrizione causale motif betreff buchungstext
         historico observacao ustrd narration remittance rmt rmtinf ua""",
     "latitude": "lat latitude latitud breitengrad breite latitudine szerokosc enlem lintang breedtegraad",
@@ -280,7 +298,7 @@ def _meanings_by_word() -> dict[str, frozenset[str]]:
     found = {}
     for meaning, text in MEANINGS.items():
         for word in text.split():
-            plain = "".join(name_words(word)) if word.isascii() else word
+            plain = "".join(name_words(word))
             found[plain] = found.get(plain, frozenset()) | {meaning}
     return found
 

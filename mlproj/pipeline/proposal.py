@@ -20,6 +20,7 @@ import typer
 
 from ..core.checks import UserError, read_yaml
 from ..core.engine import connect
+from ..core.wording import join_words
 from ..data.common_types import unite
 from ..data.contract import count_refunds, split_rejected
 from ..data.conversions import to_contract
@@ -281,6 +282,11 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
     notes["top_k"] = f"{looked_at} looked at each day: twice the frauds, and at most a tenth of all"
     notes["folds"] = plan.remark or f"at least {plan.least_frauds} frauds in each training and each test"
     notes["assumptions"] = "its other lines stay; read them"
+    if proposal.gaps:
+        columns = join_words([f"{name} (missing in {gap:.0%})" for name, gap in proposal.gaps.items()])
+        notes["prepare.entities"] = (
+            f"not sure: {columns} may name somebody too, but rows without an entity are set aside"
+        )
     if proposal.time_kind == "steps":
         notes["prepare.start"] = "not sure: the file does not say when its steps begin"
         notes["features.calendar"] = "dates and hours are not real"

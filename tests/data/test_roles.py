@@ -355,3 +355,65 @@ def test_points_before_three_digits_are_not_sure():
     for texts, doubtful in ((grouped, True), (decimals, False)):
         proposal = propose_roles(survey(ROW.assign(paid=texts)), "t", read_choices(["amount=paid"]))
         assert ("whether the point begins decimals or" in proposal.notes["amount"]) == doubtful
+
+
+OTHER_SIDES = ["counterparty_id", "beneficiary", "payee_no", "recipient_account", "opposite_account"]
+
+
+@pytest.mark.parametrize("name", OTHER_SIDES)
+def test_the_other_side_is_an_entity_or_said_not_to_be_sure(name):
+    table = ROW.loc[ROW.index.repeat(3)].reset_index(drop=True)
+    other = pd.Series([f"CP{n * n % 331:04}" for n in range(600)])
+    assert name in propose_roles(survey(table.assign(**{name: other})), "t").entities
+    gaps = propose_roles(survey(table.assign(**{name: other.where(other.index % 6 > 0)})), "t")
+    assert list(gaps.gaps) == [name] and "not sure" in gaps.left_out[name]
+
+
+@pytest.mark.parametrize("name", ["dest_geo", "origin_country", "sender_region", "receiver_city", "payee"])
+def test_a_place_or_a_text_of_few_values_is_no_entity(name):
+    table = ROW.assign(**{name: ["IN", "CA", "GB", "US", "NG", "SG", "DE", "BR"] * 25})
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.entities == ["user_id"] and proposal.inputs == [name]
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S"])
+def test_numbers_that_are_all_days_are_a_time_whatever_the_name(form):
+    when = pd.to_datetime(ROW.when)
+    table = ROW.drop(columns="when").assign(zq=when.dt.strftime(form).astype("int64"), band=when.dt.hour // 3)
+    proposal = propose_roles(survey(table), "t")
+    assert (proposal.columns["timestamp"], proposal.types["timestamp"]) == ("zq", form)
+    assert "not sure" in proposal.notes["timestamp"]
+    with pytest.raises(UserError, match="looks like the time"): # one number that is no day
+        propose_roles(survey(table.assign(zq=table.zq.where(table.index != 150, table.zq + 80 * 10**8))), "t")
+
+
+def test_names_in_korean_are_understood():
+    names = {"when": "거래일시", "user_id": "출금계좌번호", "paid": "거래금액", "fraud": "이상거래여부"}
+    proposal = propose_roles(survey(ROW.rename(columns=names)), "t")
+    roles = {name: proposal.columns[name] for name in ("timestamp", "amount", "is_fraud", proposal.card)}
+    assert set(roles.values()) == set(names.values())
+
+
+@pytest.mark.parametrize("level", [0.05, 0.4])
+def test_a_flag_alone_is_a_label_that_is_not_sure(level):
+    flags = [str(n % 100 < 100 * level) for n in range(200)]
+    table = ROW.drop(columns="fraud").assign(is_flagged=flags, risk_score=range(200), approved=[0, 1] * 100)
+    if level > 0.2: # no fraud is that frequent
+        with pytest.raises(UserError, match="looks like the label"):
+            propose_roles(survey(table), "t")
+    else:
+        proposal = propose_roles(survey(table), "t")
+        assert proposal.columns["is_fraud"] == "is_flagged"
+        assert "not sure: a flag may be an alert" in proposal.notes["is_fraud"]
+
+
+@pytest.mark.parametrize(("counts", "labels"), [
+    ((10, 60, 130), {"1": 1, "2": 0, "3": None}),
+    ((20, 120, 60), {"1": 1, "2": 0, "3": None}),
+])
+def test_three_numbers_are_labels_that_are_not_sure(counts, labels):
+    table = ROW.drop(columns="fraud").assign(**{"class": np.repeat([1, 2, 3], counts)})
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.labels == labels
+    assert "not sure which value says what" in proposal.notes["is_fraud"]
+    assert all(f"({count:,} rows)" in proposal.notes["is_fraud"] for count in counts)
