@@ -248,6 +248,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'mlproj.data.contract._currency': ('api/20_data/contract.html#_currency', 'mlproj/data/contract.py'),
                                       'mlproj.data.contract._empty_rows': ( 'api/20_data/contract.html#_empty_rows',
                                                                             'mlproj/data/contract.py'),
+                                      'mlproj.data.contract._fill_columns': ( 'api/20_data/contract.html#_fill_columns',
+                                                                              'mlproj/data/contract.py'),
                                       'mlproj.data.contract._rule_marks': ( 'api/20_data/contract.html#_rule_marks',
                                                                             'mlproj/data/contract.py'),
                                       'mlproj.data.contract.check_rejected': ( 'api/20_data/contract.html#check_rejected',
