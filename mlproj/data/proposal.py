@@ -14,13 +14,14 @@ import pandas as pd
 
 from ..core.checks import UserError
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
+from ..core.wording import count_noun
 from .aftermath import Later
 from .answers import find_places, input_type
 from .choices import ROLES, check_choices, chosen_columns, chosen_for_others, spare_chosen
 from .conversions import Source, given_column, to_label
 from .entities import REPEATED, determines, rank_cards, rank_entities
 from .label_words import read_words
-from .moments import START
+from .moments import START, TIMELIKE, steps_back
 from .profile import Marks, Profile, Survey
 from .roles import SOMEBODY, Candidate, Ranking, rank_amounts, rank_ids, rank_labels
 from mlproj.data.time_roles import (
@@ -127,6 +128,8 @@ def propose_roles(
     ranked["card"] = rank_cards(survey, entities, chosen.get("card"))
     taken |= {name for entity in entities for name in entity.columns} | _columns(ranked["card"])
     ranked["amount"] = rank_amounts(survey, taken | others["amount"], chosen.get("amount"))
+    if "time" in chosen: # before another role is blamed
+        _check_time(_find_plan(plans, ranked["time"].best.name, survey, file), survey, file)
     _check_roles({role: ranked[role] for role in ("time", "amount", "label")}, survey, file)
     time = _find_plan(plans, ranked["time"].best.name, survey, file)
     _add_id(proposal, survey)
@@ -149,6 +152,17 @@ def _find_plan(plans: list[TimePlan], name: str, survey: Survey, file: str) -> T
         f"{file}: {name} was named as the time, and values such as {values[0]!r} are not understood "
         "as times: say in prepare.columns and prepare.types in params.yaml how they are to be read"
     )
+
+
+def _check_time(plan: TimePlan, survey: Survey, file: str) -> None: # that a person chose
+    name, named = plan.columns[0], frozenset().union(*map(meanings, plan.columns))
+    other = named & {"amount", "balance", "rate"} or survey.profiles[name].digits and not named & TIMELIKE
+    if plan.kind == "steps" and other and steps_back(plan.seconds) > 0.05:
+        value = survey.head[name].dropna().iloc[0]
+        raise UserError(
+            f"{file}: {name} was named as the time and cannot be one: its numbers, such as {value}, "
+            "are no moments and do not rise with the rows"
+        )
 
 
 def _columns(*rankings: Ranking) -> set[str]: # of the best candidates
@@ -276,7 +290,7 @@ def _add_label(proposal: Proposal, survey: Survey) -> None:
     if words is None:
         raise UserError(f"{column} cannot be the label: its values do not tell frauds from others")
     missing = survey.profiles[column].rows - survey.profiles[column].given
-    note = f"the label: {ranking.note()}" + (f"; missing in {missing:,} rows" if missing else "")
+    note = f"the label: {ranking.note()}" + (f"; missing in {count_noun(missing, 'row')}" if missing else "")
     add_column(proposal, "is_fraud", (column,), note)
     proposal.labels = (
         {} if words.values in _PLAIN_WORDS else {word: words.values[word] for word in sorted(words.values)}

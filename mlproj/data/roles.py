@@ -12,6 +12,7 @@ import pandas as pd
 
 from .label_words import FEW_WORDS, MOST_WORDS, Words, label_doubt, read_words, word_value
 from .moments import Reading
+from .numbers import CURRENCIES
 from .profile import Profile, Survey
 from .vocabulary import known_words, meanings
 
@@ -126,7 +127,8 @@ def _label_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     points -= 3.0 * (strange and not told and points < 8)
     reason = reason or ("its values say it" if told else "")
     points += 2.0 if words.share < 0.2 else 1.0 if words.share < 0.35 else 0.0
-    return Candidate((profile.name,), points, (reason, _frauds(words)), label_doubt(words))
+    reasons = tuple(filter(None, (reason, _frauds(words))))
+    return Candidate((profile.name,), points, reasons, label_doubt(words))
 
 
 def _points_of_words(words: Words, named: frozenset[str], strange: bool) -> float:
@@ -239,6 +241,23 @@ _ASKED = set("billed claimed submitted requested charged invoiced declared recla
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
+_NO_CENTS = set("JPY KRW VND CLP ISK XAF XOF XPF UGX RWF PYG GNF IDR HUF COP IRR LAK".split())
+
+
+def _perhaps_cents(survey: Survey, profile: Profile) -> str: # a doubt, or nothing
+    if profile.whole < profile.numbers or "float" in profile.kind or profile.high < 10_000:
+        return ""
+    said = [set(other.words) for name, other in survey.profiles.items() if "currency" in meanings(name)]
+    said = [{word.strip().upper() for word in words} for words in said if words]
+    in_cents = any(words <= set(CURRENCIES) and not words & _NO_CENTS for words in said)
+    few = pd.to_numeric(survey.head[profile.name], errors="coerce").dropna()
+    round_ones = (few % 100 == 0).mean() > 0.5
+    if not {"cents", "cent", "minor"} & set(known_words(profile.name)) and (not in_cents or round_ones):
+        return ""
+    example = f"not sure: perhaps cents, such as {profile.high:.0f} for {profile.high / 100:.2f}"
+    return example + "; then write units: {amount: 100} in features"
+
+
 def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
     found, words = meanings(profile.name), known_words(profile.name)
     points, reasons = 0.0, []
@@ -262,6 +281,7 @@ def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
     doubt = "" if "amount" in found or not points else "not sure: only its values look like amounts"
     if "payout" in found and "paid" not in words:
         doubt = "not sure whether it was known at the time"
+    doubt = "; ".join(filter(None, [doubt, _perhaps_cents(survey, profile)]))
     reasons.append(f"from {profile.low:g} to {profile.high:g}")
     return Candidate((profile.name,), points, tuple(reasons), doubt)
 

@@ -129,6 +129,7 @@ _SPOILS_TIME = {
     "after": -3,
     "fraud": -8,
     "chargeback": -8,
+    "target": -6,
     "verdict": -6,
     "text": -4,
 }
@@ -152,7 +153,9 @@ def _time_candidate(plan: TimePlan, given: float) -> Candidate:
     points += 1.0 * (0.001 <= back < 0.05) - 4.0 * (given < 0.999) + 0.5 * (plan.format is None)
     span = plan.seconds.max() - plan.seconds.min()
     points -= 6.0 * (span > 40 * 366 * SECONDS_A_DAY)
-    return Candidate(plan.columns, points, tuple(reasons), plan.doubt)
+    of_label = found & {"knowledge", "fraud", "chargeback", "target"}
+    doubt = "not sure: its name speaks of the label, which comes later" if of_label else ""
+    return Candidate(plan.columns, points, tuple(reasons), "; ".join(filter(None, [doubt, plan.doubt])))
 
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #57863b83
 def _belongs_to_somebody(survey: Survey, plan: TimePlan) -> str | None: # the column of whom

@@ -295,9 +295,9 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
             "move to features.inputs what is known when a transaction is decided"
         )
     if proposal.doubtful:
-        columns = ", ".join(proposal.doubtful)
+        columns = ", ".join(proposal.doubtful) + (" was" if len(proposal.doubtful) == 1 else " were")
         notes["prepare.evaluation_only"] = (
-            f"not sure whether {columns} were known at the time; move to features.inputs what was"
+            f"not sure whether {columns} known at the time; move to features.inputs what was"
         )
     notes |= {
         section: "its other lines stay" for section in ("compare", "judge", "explain", "audit", "model_card")

@@ -417,3 +417,40 @@ def test_three_numbers_are_labels_that_are_not_sure(counts, labels):
     assert proposal.labels == labels
     assert "not sure which value says what" in proposal.notes["is_fraud"]
     assert all(f"({count:,} rows)" in proposal.notes["is_fraud"] for count in counts)
+
+
+def test_the_fingerprint_of_a_card_is_a_card():
+    prints = {"payment.card.fingerprint": [f"{n * n % 31:016x}" for n in range(200)]}
+    table = ROW.drop(columns="user_id").assign(**prints)
+    assert propose_roles(survey(table), "t").card == "payment_card_fingerprint"
+
+
+@pytest.mark.parametrize("clock", ["%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+def test_abbreviations_of_zones_are_times_of_a_region_that_is_to_be_named(clock):
+    moments = pd.date_range("2024-02-20", periods=200, freq="13h", tz="UTC")
+    when = pd.Series(moments.tz_convert("Europe/London"))
+    proposal = propose_roles(survey(ROW.assign(when=when.dt.strftime(f"{clock} %Z"))), "t")
+    assert proposal.types.get("timestamp") == (f"{clock} %Z" if "/" in clock else None)
+    assert "not sure: BST counts only where prepare.timezone" in proposal.notes["timestamp"]
+
+
+def test_an_amount_that_was_named_as_the_time_is_told():
+    for paid in (ROW.paid, ROW.paid + " EUR"):
+        table = survey(ROW.assign(paid=paid))
+        with pytest.raises(UserError, match="paid was named as the time"):
+            propose_roles(table, "t", read_choices(["timestamp=paid"]))
+
+
+def test_the_time_of_the_label_is_never_the_time_without_doubt():
+    proposal = propose_roles(survey(ROW.rename(columns={"when": "label_time"})), "t")
+    assert "not sure" in proposal.notes["timestamp"]
+
+
+CURRENCIES = [("usd", 1, True), ("USD", 100, False), ("JPY", 1, False)]
+
+
+@pytest.mark.parametrize(("currency", "factor", "doubtful"), CURRENCIES)
+def test_whole_amounts_beside_a_currency_with_cents_are_not_sure(currency, factor, doubtful):
+    amounts = [factor * (16_050 + 137 * n) for n in range(200)]
+    proposal = propose_roles(survey(ROW.assign(paid=amounts, currency=currency)), "t")
+    assert ("not sure: perhaps cents" in proposal.notes["amount"]) == doubtful
