@@ -452,5 +452,6 @@ CURRENCIES = [("usd", 1, True), ("USD", 100, False), ("JPY", 1, False)]
 @pytest.mark.parametrize(("currency", "factor", "doubtful"), CURRENCIES)
 def test_whole_amounts_beside_a_currency_with_cents_are_not_sure(currency, factor, doubtful):
     amounts = [factor * (16_050 + 137 * n) for n in range(200)]
-    proposal = propose_roles(survey(ROW.assign(paid=amounts, currency=currency)), "t")
+    table = ROW.drop(columns="paid").assign(amount=amounts, currency=currency)
+    proposal = propose_roles(survey(table), "t")
     assert ("not sure: perhaps cents" in proposal.notes["amount"]) == doubtful
