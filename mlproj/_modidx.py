@@ -1115,6 +1115,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.group_amounts': ( 'api/50_evaluation/judgement.html#group_amounts',
                                                                                             'mlproj/evaluation/judgement.py'),
+                                             'mlproj.evaluation.judgement.grouping_columns': ( 'api/50_evaluation/judgement.html#grouping_columns',
+                                                                                               'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.mark_first_use': ( 'api/50_evaluation/judgement.html#mark_first_use',
                                                                                              'mlproj/evaluation/judgement.py'),
                                              'mlproj.evaluation.judgement.operating_points': ( 'api/50_evaluation/judgement.html#operating_points',
