@@ -159,7 +159,7 @@ def first_numbers(
     name: str, # of a column
 ) -> pd.Series: # float64, of the first rows
     "Read a column's first rows as numbers."
-    marks = survey.marks if name in survey.written else None
+    marks = survey.profiles[name].marks
     return pd.Series(to_floats(numeric_texts(pa.array(survey.head[name], pa.string()), marks)))
 
 

@@ -22,7 +22,8 @@ from .conversions import Source, given_column, to_label
 from .entities import REPEATED, determines, rank_cards, rank_entities
 from .label_words import read_words
 from .moments import START, TIMELIKE, steps_back
-from .profile import Marks, Profile, Survey
+from .numbers import Marks, mark_settings
+from .profile import Profile, Survey
 from .roles import SOMEBODY, Candidate, Ranking, rank_amounts, rank_ids, rank_labels
 from mlproj.data.time_roles import (
     TimePlan,
@@ -50,7 +51,7 @@ class Proposal:
     doubtful: list[str] = field(default_factory=list) # of these: perhaps known at the time
     inputs: list[str] = field(default_factory=list) # of the features
     incomplete: list[str] = field(default_factory=list) # inputs with missing numbers
-    marks: Marks = Marks()
+    marks: dict[str, Marks] = field(default_factory=dict) # of the columns whose numbers are text
     start: str = START # from which numeric times count
     negative_amounts: str = "set_aside"
     time_kind: str = "moment" # or pair, date, steps
@@ -72,8 +73,7 @@ def source_of(
         *kept,
         start=proposal.start,
         labels=proposal.labels,
-        decimal_mark=proposal.marks.decimal,
-        thousands_mark=proposal.marks.thousands,
+        **mark_settings({name: proposal.marks[name] for name in kept[0] if name in proposal.marks}),
         negative_amounts=proposal.negative_amounts,
     )
 
@@ -113,7 +113,7 @@ def propose_roles(
 
     Raises `UserError` when there is none that can be the time, the amount or the label.
     """
-    chosen, proposal = chosen or {}, Proposal(marks=survey.marks)
+    chosen, proposal = chosen or {}, Proposal()
     check_choices(chosen, survey, file)
     ranked = proposal.rankings
     ranked["label"] = spare_chosen(rank_labels(survey, chosen.get("label")), "label", chosen, survey)
@@ -139,6 +139,7 @@ def propose_roles(
     _add_label(proposal, survey)
     _add_places(proposal, survey)
     _add_rest(proposal, survey, readings)
+    _add_marks(proposal, survey)
     return proposal
 
 
@@ -246,7 +247,7 @@ def _add_amount(proposal: Proposal, survey: Survey) -> None:
         profile.digits
         or "float" in profile.kind
         or "decimal" in profile.kind
-        or profile.name in survey.written
+        or profile.marks
     ):
         proposal.decimals["amount"] = _decimals(survey, profile)
         if profile.digits > proposal.decimals["amount"]:
@@ -256,17 +257,7 @@ def _add_amount(proposal: Proposal, survey: Survey) -> None:
         proposal.negative_amounts = "column" if share > 0.02 else "set_aside"
         kept = "they stay, with is_negative" if share > 0.02 else "they are set aside as refunds"
         note.append(f"{profile.negative:,} are negative: {kept}")
-    if survey.written.get(profile.name):
-        note.append("not sure whether the comma begins decimals or separates thousands")
-    elif profile.name not in survey.written and _in_groups(survey, profile):
-        note.append("not sure whether the point begins decimals or separates thousands")
     add_column(proposal, "amount", ranking.best.columns, "; ".join(filter(None, note)))
-
-
-def _in_groups(survey: Survey, profile: Profile) -> bool: # whether a point has three digits behind it, always
-    pointed = [text for text in survey.head[profile.name].dropna() if "." in text]
-    grouped = [text for text in pointed if re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", text)]
-    return profile.kind == "string" and bool(pointed) and len(grouped) == len(pointed)
 
 
 def _decimals(survey: Survey, profile: Profile) -> int:
@@ -314,6 +305,21 @@ def _add_places(proposal: Proposal, survey: Survey) -> None:
                     )
                 )
             proposal.coordinates[contract_name(place)] = names
+
+# %% ../../nbs/api/20_data/70_proposal.ipynb #eb46fa97
+def _add_marks(proposal: Proposal, survey: Survey) -> None: # of numbers in text
+    whole = {"transaction_id", "amount", *proposal.decimals} # numbers, if they have no type
+    for name, original in proposal.columns.items():
+        kind = proposal.types.get(name, "integer" if name in whole else "text")
+        if name in TIMES or kind not in ("integer", "number"):
+            continue
+        profile = survey.profiles[original]
+        if profile.kind == "string" and (profile.marks or profile.pointed):
+            proposal.marks[name] = profile.marks or Marks()
+        if profile.doubt:
+            mark = {",": "comma", ".": "point"}[profile.doubt]
+            doubt = f"not sure whether the {mark} begins decimals or separates thousands"
+            proposal.notes[name] = "; ".join(filter(None, [proposal.notes[name], doubt]))
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c6d1f13d
 _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the name of a file's type

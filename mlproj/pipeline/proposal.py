@@ -126,8 +126,8 @@ def _read_as_proposed(
     roles = {"transaction_id", "timestamp", "amount", "is_fraud", "label_time", *proposal.entities}
     names = [column for column in proposal.columns if column in roles]
     currency = main_currency(count_currencies(raw[proposal.columns["amount"]]))
-    read = to_contract(raw, source_of(proposal, names), name, currency)
-    rows = unite({name: read}, proposal.entities)
+    read = to_contract(raw, source_of(proposal), name, currency) # a value of any column may be unreadable
+    rows = unite({name: read.select(*names, "unreadable")}, proposal.entities)
     accepted, rejected = split_rejected(rows, proposal.entities)
     if not len(accepted):
         reason = rejected["reason"].to_pandas().mode()[0]
@@ -226,6 +226,9 @@ def ask_at_terminal(
     return likely[number - 1].name
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #9f60aa55
+MOST_REMARKS = 20 # on how files were read, and why rows are set aside
+
+
 def _overview(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: # sentences
     first, last = (f"{time:%Y-%m-%d %H:%M}" for time in (table.timestamp.min(), table.timestamp.max()))
     unknown = int(table.is_fraud.isna().sum())
@@ -236,12 +239,12 @@ def _overview(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: 
         f"Proposed for {name}: read it. A comment says where it is not sure.",
         f"{len(table):,} transactions from {first} to {last} UTC, {frauds}.",
     ]
-    for reason, count in rejected["reason"].to_pandas().value_counts().sort_index().items():
+    reasons = rejected["reason"].to_pandas().value_counts()
+    for reason, count in reasons[:MOST_REMARKS].sort_index().items():
         lines.append(f"Set aside: {count:,} row{'s' if count > 1 else ''}, {reason}")
+    if others := int(reasons[MOST_REMARKS:].sum()):
+        lines.append(f"Set aside: {others:,} more row{'s' if others > 1 else ''}, for other reasons.")
     return lines
-
-
-MOST_REMARKS = 20 # on how files were read
 
 
 def _read_as(remarks: list[str]) -> list[str]: # sentences

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..data.numbers import mark_settings
 from ..data.profile import Survey
 from ..data.proposal import Proposal
 from ..features.definition import parse_definition
@@ -64,8 +65,7 @@ def prepare_settings(known: Known) -> dict:
         "types": proposal.types,
         "start": proposal.start,
         "decimals": proposal.decimals,
-        "decimal_mark": proposal.marks.decimal,
-        "thousands_mark": proposal.marks.thousands,
+        **mark_settings(proposal.marks),
         "negative_amounts": proposal.negative_amounts,
         "timezone": "UTC",
         "labels": proposal.labels,
