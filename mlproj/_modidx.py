@@ -663,6 +663,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'mlproj/data/profile.py'),
                                      'mlproj.data.profile.Profile.repetition': ( 'api/20_data/profile.html#profile.repetition',
                                                                                  'mlproj/data/profile.py'),
+                                     'mlproj.data.profile.Profile.unsure_mark': ( 'api/20_data/profile.html#profile.unsure_mark',
+                                                                                  'mlproj/data/profile.py'),
                                      'mlproj.data.profile.Survey': ('api/20_data/profile.html#survey', 'mlproj/data/profile.py'),
                                      'mlproj.data.profile.Survey._keep': ( 'api/20_data/profile.html#survey._keep',
                                                                            'mlproj/data/profile.py'),

@@ -147,6 +147,12 @@ class Profile:
         return bool(self.given) and self.numbers == self.given
 
     @property
+    def unsure_mark(self) -> str:
+        "A note on the mark that has two readings, or nothing."
+        mark = {",": "comma", ".": "point"}.get(self.doubt)
+        return f"not sure whether the {mark} begins decimals or separates thousands" if mark else ""
+
+    @property
     def repetition(self) -> float:
         "How often a value stands on average."
         return self.given / max(1, self.distinct)

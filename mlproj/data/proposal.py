@@ -311,15 +311,12 @@ def _add_marks(proposal: Proposal, survey: Survey) -> None: # of numbers in text
     whole = {"transaction_id", "amount", *proposal.decimals} # numbers, if they have no type
     for name, original in proposal.columns.items():
         kind = proposal.types.get(name, "integer" if name in whole else "text")
-        if name in TIMES or kind not in ("integer", "number"):
+        if name in TIMES or kind == "text":
             continue
         profile = survey.profiles[original]
         if profile.kind == "string" and (profile.marks or profile.pointed):
             proposal.marks[name] = profile.marks or Marks()
-        if profile.doubt:
-            mark = {",": "comma", ".": "point"}[profile.doubt]
-            doubt = f"not sure whether the {mark} begins decimals or separates thousands"
-            proposal.notes[name] = "; ".join(filter(None, [proposal.notes[name], doubt]))
+        proposal.notes[name] = "; ".join(filter(None, [proposal.notes[name], profile.unsure_mark]))
 
 # %% ../../nbs/api/20_data/70_proposal.ipynb #c6d1f13d
 _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the name of a file's type
