@@ -6,10 +6,8 @@
 __all__ = ['write_world', 'read_world', 'bring_data', 'add_files', 'add_query', 'add_days', 'create_world']
 
 # %% ../../nbs/api/20_data/90_ingest.ipynb #bdd9d887
-import fcntl
 import functools
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ..core.checks import UserError, check_shape
 from ..core.files import put_in_place
+from ..core.locks import change_data
 from .cache import cached_files, find_copy, is_committed, run_dvc
 from .database import take_snapshot
 from .file_places import choose_places
@@ -139,27 +138,19 @@ def _undo(root: Path, left: Path) -> None: # left: the folder beside data/ that 
 
 # %% ../../nbs/api/20_data/90_ingest.ipynb #51961e7c
 def _alone(command: Callable[..., str]) -> Callable[..., str]:
-    "Let one command at a time work in a project, and first undo what a killed one had begun."
+    "Let one command at a time change data/, while no stage runs; first undo what a killed one had begun."
     @functools.wraps(command)
     def locked(root: Path, *arguments, **named) -> str:
-        folder = os.open(root, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) # ends with this process, however that ends
-            for left in sorted(root.glob(".data-*")):
-                _undo(root, left)
-                shutil.rmtree(left)
-            return command(root, *arguments, **named)
-        except BlockingIOError:
-            raise UserError(
-                "another `mlproj data` is at work in this folder: wait until it has ended, "
-                "then run this again"
-            ) from None
+            with change_data(root):
+                for left in sorted(root.glob(".data-*")):
+                    _undo(root, left)
+                    shutil.rmtree(left)
+                return command(root, *arguments, **named)
         except MemoryError: # of Python, NumPy or Arrow
             raise UserError(
                 "memory did not suffice for the data: give it more, or add fewer days or smaller files"
             ) from None
-        finally:
-            os.close(folder)
     return locked
 
 # %% ../../nbs/api/20_data/90_ingest.ipynb #4b106b29

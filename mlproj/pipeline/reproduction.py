@@ -24,6 +24,7 @@ from typing import IO
 
 from dvc.stage import PipelineStage
 
+from ..core.locks import keep_data
 from .lineage import open_pipeline, pipeline_stages
 
 # %% ../../nbs/api/70_pipeline/57_reproduction.ipynb #803e632b
@@ -219,14 +220,16 @@ def reproduce(
 ) -> bool: # whether every stage succeeded
     """Run the stages of dvc.yaml that are stale; print when each begins and ends, and why a stage failed.
 
-    Raises `UserError` where DVC cannot read the project. No stage outlives it, however it ends.
+    Raises `UserError` where DVC cannot read the project, and where data/ is being changed. No command
+    changes data/ meanwhile. No stage outlives this function, however it ends.
     """
-    drop_half_list(root)
-    plan = plan_stages(root)
-    if not plan:
-        print("Unchanged: no stage of dvc.yaml has anything to do")
-        return True
-    return run_stages(root, plan, jobs)
+    with keep_data(root):
+        drop_half_list(root)
+        plan = plan_stages(root)
+        if not plan:
+            print("Unchanged: no stage of dvc.yaml has anything to do")
+            return True
+        return run_stages(root, plan, jobs)
 
 
 def usual_jobs() -> int:

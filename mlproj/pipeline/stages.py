@@ -6,7 +6,6 @@
 __all__ = ['report_path', 'run_stage']
 
 # %% ../../nbs/api/70_pipeline/50_stages.ipynb #80694871
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from ..core.checks import UserError
+from ..core.locks import hold_lock, keep_data
 from ..core.settings import load_settings
 from .environment import check_environment
 from .notebooks import run_notebook
@@ -35,14 +35,13 @@ def _alone(root: Path, name: str) -> Iterator[None]:
     "Hold a lock, which ends with this process, also when the process is killed."
     place = root / load_settings(root).paths_spill / f"{name}.lock"
     place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    place.touch()
+    with hold_lock(place) as held:
+        if not held:
             raise UserError(
                 f"{name} is being run in this folder already: "
                 "wait until that run has ended, then run this again"
-            ) from None
+            )
         yield
 
 # %% ../../nbs/api/70_pipeline/50_stages.ipynb #dd1e4f3d
@@ -54,7 +53,8 @@ def run_stage(
     """Run a stage: execute its notebook with its parameters, and save it in reports/.
 
     Raises `UserError`, before anything runs, when there is no such stage, when its parameters do not fit,
-    when a package has another version than versions.json names, and when the stage is being run already.
+    when a package has another version than versions.json names, and when the stage is being run already
+    or data/ is being changed.
     Raises `StageFailed` when the notebook stopped.
     """
     source = root / "nbs" / "pipeline" / f"{stage}.ipynb"
@@ -66,5 +66,5 @@ def run_stage(
     parameters = stage_parameters(read_parameters(root), defaults, stage, model)
     report = report_path(root, stage, model)
     failed = root / "reports" / "failed" / report.relative_to(root / "reports")
-    with _alone(root, stage if model is None else f"{stage}@{model}"):
+    with keep_data(root), _alone(root, stage if model is None else f"{stage}@{model}"):
         return run_notebook(source, parameters, root, report, failed)

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlproj.core.locks import change_data
 from mlproj.pipeline.reproduction import end_groups, followers, interruptible, plan_stages
-from support import ROOT, Project
+from support import ROOT, Project, message
 
 # Each stage writes down when it begins and ends; `${gate}` lets a test hold or break all models.
 PIPELINE = """
@@ -173,6 +174,22 @@ def test_a_second_run_is_told_to_wait(small):
     process.communicate(timeout=60)
     words = r"mlproj: another DVC is at work in this project \(process \d+(, \d+)*\): wait for its end\n"
     assert re.fullmatch(words, said), said
+
+
+def test_data_and_stages_wait_for_each_other(small):
+    (small.root / "gate.sh").write_text("until [ -e opened ]; do sleep .1; done\n")
+    process = begin_repro(small)
+    wait_for(lambda: (small.root / "log").exists() and "tree begins" in events(small))
+    (small.root / "mine.csv").write_text("amount\n1\n")
+    for command in ("mlproj data add mine.csv", "mlproj data add --query sales", "mlproj data add --days 1"):
+        said = message(small.run(command, fails=True))
+        assert said.startswith("mlproj: `mlproj repro` or a stage is at work in this folder"), said
+    assert not (small.root / "data").exists()
+    (small.root / "opened").touch()
+    assert process.wait() == 0
+    with change_data(small.root):
+        said = message(small.run("mlproj repro", fails=True))
+    assert said.startswith("mlproj: `mlproj data` is at work in this folder: wait until it has ended"), said
 
 
 def test_the_reason_of_a_failure_is_shown_while_others_run(small):
