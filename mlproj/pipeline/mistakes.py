@@ -26,6 +26,8 @@ class CommandGroup(typer.core.TyperGroup):
             return super().invoke(context)
         except UserError as error:
             sentence = str(error)
+        except (typer.Exit, typer.Abort): # no mistakes, but RuntimeErrors, such as the end of --help
+            raise
         except ModuleNotFoundError as error:
             sentence = _missing_package(error)
         except (OSError, MemoryError, ImportError, RuntimeError) as error:

@@ -38,6 +38,14 @@ def test_each_command_that_a_text_names_is_there():
     assert len(named) > 10
 
 
+@pytest.mark.parametrize("command", ["predict", "new", "data", "data add", "repro"])
+def test_help_needs_no_project(tmp_path, command):
+    mlproj = [Path(sys.executable).with_name("mlproj"), *command.split(), "--help"]
+    done = subprocess.run(mlproj, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.lstrip().startswith(f"Usage: mlproj {command}")
+
+
 @pytest.mark.slow(10)
 def test_any_command_gives_params_yaml_its_layout_back(tmp_path):
     from dvc.utils.hydra import apply_overrides
