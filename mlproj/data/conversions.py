@@ -14,7 +14,7 @@ from datetime import datetime
 import ibis
 import ibis.expr.datatypes as dt
 
-from ..core.checks import UserError, check_name, check_shape
+from ..core.checks import UserError, check_name, check_shape, suggestion
 from ..core.columns import IN_PREPARE, REQUIRED, TIMES
 from ..core.engine import subquery
 from .coordinates import check_coordinates, degree_types
@@ -103,6 +103,7 @@ def _check_names(source: Source) -> None:
             if name not in source.columns:
                 raise UserError(
                     f"prepare.{key} in params.yaml names {name}, which prepare.columns does not have"
+                    f"{suggestion(name, source.columns)}"
                 )
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #b1b41a17
@@ -121,7 +122,7 @@ def _check_types(source: Source) -> None:
             form = ", or a format such as %d.%m.%Y %H:%M" if name in TIMES else ""
             raise UserError(
                 f"prepare.types in params.yaml has {kind!r} for {name}: "
-                f"it is one of {', '.join(allowed)}{form}"
+                f"it is one of {', '.join(allowed)}{form}{suggestion(kind, allowed)}"
             )
 
 
@@ -368,7 +369,7 @@ def _check_columns(raw: ibis.Table, source: Source, file: str) -> None:
             if part not in raw.columns:
                 raise UserError(
                     f"{file} has no column {part!r}, which prepare.columns in params.yaml takes for {name}; "
-                    f"it has: {', '.join(raw.columns)}"
+                    f"it has: {', '.join(raw.columns)}{suggestion(part, raw.columns)}"
                 )
         _check_kind(name, _kind_in_file(raw, original), source, file)
 

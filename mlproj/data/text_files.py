@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TextIO
 
-from ..core.checks import UserError, check_shape
+from ..core.checks import UserError, check_shape, suggestion
 
 # %% ../../nbs/api/20_data/05_text_files.ipynb #b25ec044
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_dialect(
     for name in settings:
         if name not in names:
             raise UserError(
-                f"prepare.csv in params.yaml has {name!r}: it may say {', '.join(names)}"
+                f"prepare.csv in params.yaml has {name!r}: it may say {', '.join(names)}{suggestion(name, names)}"
             )
     return Dialect(**settings)
 

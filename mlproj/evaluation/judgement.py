@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from ..core.checks import UserError
+from ..core.checks import UserError, check_rising
 from .bootstrap import WeightedCards, draw_weights, paired_differences
 from .policy import Costs
 from mlproj.evaluation.savings import (
@@ -236,7 +236,11 @@ def group_amounts(
     amounts: pd.Series, # in units of the currency
     ends: list[float], # between the bands, above 0, rising
 ) -> pd.Series: # the same rows; the name of the band, in the order of the bands
-    "Tell amounts by bands. An amount at an end belongs to the band below."
+    """Tell amounts by bands. An amount at an end belongs to the band below.
+
+    Raises `UserError` for ends that do not rise.
+    """
+    check_rising(ends, "judge.amount_bands in params.yaml")
     names = [f"{low:,.10g} to {high:,.10g}" for low, high in pairwise([0.0, *ends])]
     names.append(f"above {ends[-1]:,.10g}" if ends else "all")
     return pd.cut(amounts, [-np.inf, *ends, np.inf], labels=names).rename("amount")

@@ -11,9 +11,9 @@ __all__ = ['Estimator', 'Folds', 'Assumptions', 'Recipe', 'Shared', 'Prepare', '
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, get_type_hints
 
-from ..core.checks import UserError, check_choice, check_name, check_shape, read_yaml
+from ..core.checks import UserError, check_choice, check_name, check_rising, check_shape, read_yaml
 from ..features.definition import parse_definition
-from .schemas import AnyDay, Count, Day, Days, LabelDays, Share, Size, Whole, find_mistakes
+from .schemas import AnyDay, Count, Day, Days, LabelDays, Part, Share, Size, Whole, find_mistakes
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #c280eb0a
 class Folds(TypedDict):
@@ -51,7 +51,7 @@ class Recipe(TypedDict):
     parameters: dict[str, object]
     inputs: NotRequired[str]
     history_days: NotRequired[Days]
-    genuine_share: NotRequired[Share]
+    genuine_share: NotRequired[Part]
     categories: NotRequired[Literal["native"]]
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #c0476b6a
@@ -100,7 +100,7 @@ class Features(TypedDict):
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #441249a3
 class Compare(TypedDict):
-    tolerance: Size
+    tolerance: Share
     published: dict[str, dict[str, dict[str, Share]]]
 
 
@@ -111,7 +111,7 @@ class Judge(TypedDict):
     false_positive_rates: list[Share]
     amount_bands: list[Size]
     first_use: list[str] | None
-    tolerance: Size
+    tolerance: Share
     most_microseconds: Size
 
 
@@ -196,7 +196,7 @@ class Tune(TypedDict):
     stopping: Stopping
     fraud_weights: list[Size]
     histories: list[Count]
-    genuine_shares: list[Share]
+    genuine_shares: list[Part]
     rising: list[str]
     rule_limits: dict[str, list[float]]
     n_draws: Count
@@ -226,7 +226,7 @@ def find_parameter_mistakes(
     that cannot be computed. References are looked at where every key and value is as it should be.
     """
     mistakes = list(find_mistakes(parameters, Parameters, "", frozenset(get_type_hints(Shared))))
-    checks = [] if mistakes else [_check_names, _check_models, _check_inputs, _check_definition]
+    checks = [] if mistakes else [_check_names, _check_models, _check_inputs, _check_bands, _check_definition]
     for check in checks:
         try:
             check(parameters)
@@ -262,6 +262,10 @@ def _check_inputs(parameters: Parameters) -> None:
     inputs = {f"models.{name}": recipe["inputs"] for name, recipe in models.items() if "inputs" in recipe}
     for where, name in (inputs | {"sequence": parameters["sequence"]["inputs"]}).items():
         check_choice(name, lists, f"{where}.inputs in params.yaml", "inputs")
+
+
+def _check_bands(parameters: Parameters) -> None:
+    check_rising(parameters["judge"]["amount_bands"], "judge.amount_bands in params.yaml")
 
 
 def _check_definition(parameters: Parameters) -> None:
