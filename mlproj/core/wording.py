@@ -142,7 +142,7 @@ def describe_delay(
     given: bool, # whether labels have times of their own
 ) -> str:
     "Say when a label counts as known."
-    assumed = f"{count_noun(days, 'day')} after its transaction: `label_delay_days` assumes it"
+    assumed = f"{count_noun(days, 'day')} after its transaction, as `label_delay_days` says"
     if given:
         return f"A label is known at its `label_time`; a label without one counts as known {assumed}."
     return f"A label counts as known {assumed}."

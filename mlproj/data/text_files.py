@@ -85,7 +85,8 @@ def read_dialect(
     for name in settings:
         if name not in names:
             raise UserError(
-                f"prepare.csv in params.yaml has {name!r}: it may say {', '.join(names)}{suggestion(name, names)}"
+                f"prepare.csv in params.yaml has {name!r}: it may say {', '.join(names)}"
+                f"{suggestion(name, names)}"
             )
     return Dialect(**settings)
 

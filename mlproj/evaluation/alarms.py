@@ -107,7 +107,9 @@ def count_states(
 ) -> str:
     "Say how many alarms are in which state."
     counts = Counter(Alarm(name, about="", **figure).state for name, figure in figures.items())
-    told = [f"{counts[state]} {state.told}" for state in State if counts[state] or state == State.LOUD]
+    told = [f"{counts[State.LOUD] or 'none'} {State.LOUD.told}"]
+    for state in [state for state in State if counts[state] and state != State.LOUD]:
+        told.append(f"{counts[state]} {'is' if counts[state] == 1 else 'are'} {state.told}")
     return f"Of {count_noun(len(figures), 'alarm')}, {join_words(told)}."
 
 # %% ../../nbs/api/50_evaluation/65_alarms.ipynb #6656f6e5

@@ -166,13 +166,13 @@ def best_models(
 def of_others(
     n: int, # of the other models
     total: int, # all other models
-) -> str: # such as "3 of the 8 other models"
+) -> str: # such as "3 of the 8 other models"; for none of them "any of", which follows a verb with not
     "Name a number of the other models, so that it can follow a comparative."
-    if n == 0:
-        return f"none of the {total} other models" if total > 1 else "no other model"
-    if n < total:
+    if n == 0 and total > 1:
+        return f"any of the {total} other models"
+    if 0 < n < total:
         return f"{n} of the {total} other models"
-    return "the only other model" if total == 1 else f"all {total} other models"
+    return {1: "the only other model", 2: "both other models"}.get(total, f"all {total} other models")
 
 # %% ../../nbs/api/50_evaluation/60_comparison.ipynb #4ebc9723
 class Tested(NamedTuple):

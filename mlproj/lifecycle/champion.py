@@ -114,14 +114,26 @@ def champion_reason(
     champion, best = ranked.index[0], best_model(ranked)
     richest = ranked.savings[ranked.fast_enough].idxmax()
     if champion != best:
-        less = (ranked.savings[best] - ranked.savings[champion]) / (abs(ranked.savings[best]) or 1.0)
-        saves = f"saves {less:.1%} less than" if less >= 0 else "saves more than"
-        return f"{saves} `{best}` and scores a transaction in {ranked.microseconds[champion]:,.0f} µs"
+        time = f"scores a transaction in {ranked.microseconds[champion]:,.0f} µs"
+        return f"{_compared_figures(ranked.loc[champion], ranked.loc[best], best)}, and {time}"
     among = f"among the models that score a transaction within {most_microseconds:,.0f} µs"
     where = "where choices are made" if ranked.microseconds.isna().any() else among
     if best == richest:
         return f"saves most {where}"
     return f"has the highest average precision {where}, and the savings there are too uncertain to decide"
+
+
+def _compared_figures(mine: pd.Series, of_best: pd.Series, best: str) -> str: # savings, average precision
+    names = ["savings", "average_precision"]
+    lead = {name: (mine[name] - of_best[name]) / (abs(of_best[name]) or 1.0) for name in names}
+    saves, precise = (f"{abs(lead[name]):.1%}" for name in names)
+    more = "more" if lead["savings"] > 0 else "less"
+    higher = "higher" if lead["average_precision"] > 0 else "lower"
+    savings = "about as much as" if saves == "0.0%" else f"{saves} {more} than"
+    precision = f"an average precision that is {precise} {higher}"
+    if precise == "0.0%":
+        precision = "about the same average precision"
+    return f"saves {savings} `{best}`, has {precision}"
 
 # %% ../../nbs/api/80_lifecycle/10_champion.ipynb #7d381f22
 def worth_sentence(
@@ -159,7 +171,8 @@ def lead_sentences(
         return "There is no other model to compare it with."
     ahead = significant_leads(paired)
     always = [other for other in ahead if all(table.difference[other] > 0 for table in grid.values())]
-    lead = f"It saves significantly more than {of_others(len(ahead), len(paired))}."
+    saves = "saves" if ahead else "does not save"
+    lead = f"It {saves} significantly more than {of_others(len(ahead), len(paired))}."
     if not ahead:
         return lead
     if len(always) == len(ahead):

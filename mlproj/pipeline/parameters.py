@@ -13,7 +13,18 @@ from typing import Literal, NotRequired, TypedDict, get_type_hints
 
 from ..core.checks import UserError, check_choice, check_name, check_rising, check_shape, read_yaml
 from ..features.definition import parse_definition
-from .schemas import AnyDay, Count, Day, Days, LabelDays, Part, Share, Size, Whole, find_mistakes
+from mlproj.pipeline.schemas import (
+    AnyDay,
+    Count,
+    Day,
+    Days,
+    LabelDays,
+    Part,
+    Share,
+    Size,
+    Whole,
+    find_mistakes,
+)
 
 # %% ../../nbs/api/70_pipeline/10_parameters.ipynb #c280eb0a
 class Folds(TypedDict):

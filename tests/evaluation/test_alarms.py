@@ -74,6 +74,7 @@ def test_every_report_says_the_same_of_a_state():
     ]
     assert [alarm.state for alarm in alarms] == list(State) == alarm_table(alarms)["state"].tolist()
     counted, described = count_states(alarm_metrics(alarms)), describe_alarms(alarms)
-    states = "1 went off, 1 silent, 1 undecided for want of frauds and 1 not applicable"
+    states = "1 went off, 1 is silent, 1 is undecided for want of frauds and 1 is not applicable"
     assert counted == f"Of 4 alarms, {states}."
+    assert count_states(alarm_metrics(alarms[1:2])) == "Of 1 alarm, none went off and 1 is silent."
     assert "undecided for want of frauds: few." in described and "not applicable: none." in described

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mlproj.cli import app
 from mlproj.core.files import write_json
-from mlproj.lifecycle.champion import champion_warning
+from mlproj.lifecycle.champion import champion_reason, champion_warning, lead_sentences
 from mlproj.pipeline import prediction
 from mlproj.pipeline.prediction import Predicted
 from support import ROOT
@@ -21,6 +21,31 @@ CASES = [
     ((3.0, 1.0, 9.0), ""),
     ((3.0, None, None), ""),
 ]
+
+
+FASTER = [ # savings and average precision of the champion, and what is said
+    ((99.5, 0.495), "saves 0.5% less than `best`, has an average precision that is 1.0% lower"),
+    ((101.0, 0.495), "saves 1.0% more than `best`, has an average precision that is 1.0% lower"),
+    ((99.5, 0.505), "saves 0.5% less than `best`, has an average precision that is 1.0% higher"),
+    ((101.0, 0.505), "saves 1.0% more than `best`, has an average precision that is 1.0% higher"),
+    ((100.0, 0.5), "saves about as much as `best`, has about the same average precision"),
+]
+
+
+@pytest.mark.parametrize(("figures", "said"), FASTER)
+def test_what_a_faster_champion_lacks_and_leads_is_said(figures, said, monkeypatch):
+    monkeypatch.setattr("mlproj.lifecycle.champion.best_model", lambda ranked: "best")
+    columns = ["savings", "average_precision", "microseconds"]
+    ranked = pd.DataFrame([[*figures, 90.0], [100.0, 0.5, 200.0]], ["fast", "best"], columns)
+    told = champion_reason(ranked.assign(fast_enough=True), 1e4)
+    assert told == f"{said}, and scores a transaction in 90 µs"
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_champion_that_leads_no_model_is_said_with_a_verb_that_denies(n):
+    paired = pd.DataFrame({"difference": 1.0, "low": -1.0, "high": 3.0, "p_value": 0.4}, index=range(n))
+    told = lead_sentences(paired, {})
+    assert told.startswith("It does not save significantly more than ") and "none" not in told
 
 
 def make_project(root: Path, savings: float, low: float | None, high: float | None) -> None:

@@ -76,7 +76,7 @@ def test_measured_delay_that_does_not_fit_is_said():
 
 
 def test_sentence_tells_measured_times_from_assumed_ones():
-    assert "label_delay_days` assumes it" in describe_delay(0.25, given=False)
+    assert "as `label_delay_days` says" in describe_delay(0.25, given=False)
     assert describe_delay(1, given=True).startswith("A label is known at its `label_time`")
     assert "1 day after" in describe_delay(1, given=True)
 
