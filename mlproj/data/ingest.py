@@ -30,6 +30,8 @@ from mlproj.data.versions import (
     Record,
     check_data,
     describe_folder,
+    hash_file,
+    hash_files,
     hash_folder,
     read_record,
     write_record,
@@ -238,7 +240,8 @@ def add_files(
 ) -> str: # what was done, one sentence
     """Add files of transactions, or tables of attributes, to data/ and record the new version.
 
-    Raises `UserError`, and changes nothing, when a file is absent, of another kind, or there already.
+    Raises `UserError`, and changes nothing, when a file is absent, of another kind, or there already, by
+    its name or by its content.
     """
     steps, places = _checked_steps(root), choose_places(files)
     if kind == "attributes" and any("/" in place for place in places):
@@ -246,6 +249,7 @@ def add_files(
     with _new_folder(root) as new:
         if steps:
             shutil.copytree(root / "data", new)
+        _refuse_known(places, new / kind)
         for place, file in places.items():
             _add_file(file, new / kind, place)
         names = [f"{file.resolve().name}/" if file.is_dir() else file.name for file in files]
@@ -254,6 +258,20 @@ def add_files(
         _replace_data(root, new, record)
     ending = "s" if len(places) > 1 else ""
     return f"data/ is version {record.version[:8]} now, with {len(places):,} file{ending} added"
+
+
+def _refuse_known(places: dict[str, Path], folder: Path) -> None: # folder: in which the places are
+    "Refuse a file with the content of another one, whose rows would count twice."
+    known = {_content(folder / place, place): place for place in hash_files(folder)}
+    for place, file in places.items():
+        if same := known.get(_content(file, place)):
+            raise UserError(
+                f"{file.name} has the same content as data/{folder.name}/{same}: there is nothing to add"
+            )
+
+
+def _content(file: Path, place: str) -> tuple[str, ...]: # folders such as dt=2024-01-01 are a column's values
+    return hash_file(file), *(part for part in place.split("/")[:-1] if "=" in part)
 
 
 def _add_file(file: Path, folder: Path, place: str) -> None:
