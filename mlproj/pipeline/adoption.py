@@ -59,8 +59,9 @@ def _follow_in_search(settings: dict, best: str) -> dict:
 
 # %% ../../nbs/api/70_pipeline/82_adoption.ipynb #2d7d3708
 DECISIONS = "DECISIONS.md"
-_WRITTEN = "`params.yaml` as it was written has the MD5 "
-_BEFORE = "`params.yaml` as it was before has the MD5 " # it stays when a command is stopped half-way
+_WRITTEN = "`params.yaml` as it was written, without `prepare.csv`, has the MD5 "
+# This line stays when a command is stopped half-way.
+_BEFORE = "`params.yaml` as it was before, without `prepare.csv`, has the MD5 "
 
 
 def check_replaceable(
@@ -75,12 +76,12 @@ def check_replaceable(
             "params.yaml here is about the simulated world that data.dvc names: "
             "`mlproj new ../FOLDER` begins a project for other data, where --write writes"
         )
-    compare = ["git", "diff", "--quiet", "HEAD", "--", "params.yaml"]
-    kept = subprocess.run(compare, cwd=root, capture_output=True)
-    page = root / DECISIONS
-    md5 = _md5((root / "params.yaml").read_bytes())
+    command = ["git", "show", "HEAD:./params.yaml"]
+    committed = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    kept = committed.returncode == 0 and _others(committed.stdout)
+    page, others = root / DECISIONS, _others((root / "params.yaml").read_text())
     text = page.read_text() if page.exists() else ""
-    if kept.returncode and not (_WRITTEN + md5 in text or _BEFORE + md5 in text):
+    if others != kept and not (_WRITTEN + _md5(others) in text or _BEFORE + _md5(others) in text):
         raise UserError(
             "params.yaml has changes that no commit holds, and --write would replace them: commit the file, "
             "as in `git commit params.yaml`, or bring the last one back with `git checkout params.yaml`"
@@ -109,15 +110,19 @@ def decisions_page(
             "",
             *lines,
             "",
-            f"{_WRITTEN}{_md5(params.encode())}.",
-            f"{_BEFORE}{_md5(before.encode())}.",
+            f"{_WRITTEN}{_md5(_others(params))}.",
+            f"{_BEFORE}{_md5(_others(before))}.",
             "",
         ]
     )
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
+def _others(params: str) -> str: # params.yaml without prepare.csv, which inspect reads, and keeps
+    return splice(params, 'prepare: {csv: ""}', "params.yaml")
+
+
+def _md5(content: str) -> str:
+    return hashlib.md5(content.encode()).hexdigest()
 
 
 def _short(value: str) -> str: # on one line

@@ -250,7 +250,11 @@ def _overview(name: str, table: pd.DataFrame, rejected: pa.Table) -> list[str]: 
 def _read_as(remarks: list[str]) -> list[str]: # sentences
     more = len(remarks) - MOST_REMARKS
     others = [f"{more:,} more remarks of this kind are left out."] if more > 0 else []
-    return [f"{remark[0].upper()}{remark[1:]}." for remark in remarks[:MOST_REMARKS]] + others
+    return [f"{_capital(remark)}." for remark in remarks[:MOST_REMARKS]] + others
+
+
+def _capital(remark: str) -> str: # a file's name at its beginning stays as it is
+    return remark[0].upper() + remark[1:] if re.match("(the|an?|of|columns?|objects) ", remark) else remark
 
 
 def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences

@@ -10,7 +10,7 @@ import pytest
 from mlproj.core.checks import UserError
 from mlproj.pipeline import adoption
 from mlproj.pipeline.adoption import DECISIONS, adopt
-from mlproj.pipeline.proposal import propose
+from mlproj.pipeline.proposal import csv_settings, propose
 from support import ROOT
 
 
@@ -75,3 +75,26 @@ def test_what_a_person_changed_after_a_write_is_not_replaced(folder, proposals):
         file.write("# mine\n")
     with pytest.raises(UserError, match="has changes that no commit holds"):
         adopt(folder, proposals[1])
+
+
+@pytest.mark.parametrize("earlier", [False, True]) # whether a proposal was written before
+def test_how_files_are_read_may_be_set_before_a_write(folder, proposals, earlier):
+    if earlier:
+        adopt(folder, proposals[0])
+    params = folder / "params.yaml"
+    read_so = params.read_text().replace("  csv: {}\n", "  csv:\n    encoding: cp1250\n")
+    params.write_text(read_so)
+    adopt(folder, proposals[1].replace("  csv: {}", "  csv: {encoding: cp1250}"))
+    assert csv_settings(folder) == {"encoding": "cp1250"}
+    params.write_text(read_so.replace("timezone: UTC", "timezone: CET", 1))
+    with pytest.raises(UserError, match="has changes that no commit holds"):
+        adopt(folder, proposals[1])
+
+
+def test_files_keep_their_names_in_the_reasons(tmp_path):
+    times = [f"2024-03-{n // 40 + 1:02} {n % 24:02}:{n % 60:02}:00" for n in range(900)]
+    rows = [f"{time},c{n % 9},{n % 90}.50,{int(n % 9 == 0)}" for n, time in enumerate(times)]
+    wider = ["time,card,amount,fraud,shop", *(f"{row},s" for row in rows)]
+    (tmp_path / "sales_1.csv").write_text("\n".join(wider))
+    (tmp_path / "sales_2.csv").write_text("\n".join(["time,card,amount,fraud", *rows]))
+    assert "\n# sales_2.csv lacks shop, which other files have.\n" in propose([tmp_path])
