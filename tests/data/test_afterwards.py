@@ -120,7 +120,7 @@ def test_a_report_of_every_row_is_no_time_of_the_label():
 
 TIMES = { # by kind: columns in place of the time, what is proposed, and its format
     "a year and its day": (
-        lambda when: {"year": when.dt.year, "day": when.dt.dayofyear.sample(frac=1, random_state=1).array},
+        lambda when: {"year": when.dt.year, "day": when.dt.day_of_year.sample(frac=1, random_state=1).array},
         (["year", "day"], "%Y %j"),
     ),
     "UTC as a word": (
