@@ -142,7 +142,7 @@ def propose_roles(
     _add_marks(proposal, survey)
     return proposal
 
-
+# %% ../../nbs/api/20_data/70_proposal.ipynb #b98dcc93
 def _find_plan(plans: list[TimePlan], name: str, survey: Survey, file: str) -> TimePlan:
     columns = chosen_columns(name, survey)
     for plan in plans:
@@ -169,7 +169,7 @@ def _check_time(plan: TimePlan, survey: Survey, file: str) -> None: # that a per
 def _columns(*rankings: Ranking) -> set[str]: # of the best candidates
     return {name for ranking in rankings if ranking.best for name in ranking.best.columns}
 
-# %% ../../nbs/api/20_data/70_proposal.ipynb #6a2728a3
+
 def _check_roles(rankings: dict[str, Ranking], survey: Survey, file: str) -> None:
     profiles = list(survey.profiles.values())
     there = ", ".join(f"{p.name} ({p.kind}, {p.distinct:,} values)" for p in profiles[:20])
@@ -341,9 +341,9 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
             proposal.evaluation_only.append(key)
             proposal.doubtful += [key] if found.doubtful else []
         elif kind is None:
+            if gap := _entity_gap(profile):
+                proposal.gaps[name] = gap
             proposal.left_out[name] = _near_a_role(proposal, profile) or note
-            if _may_be_entity(profile):
-                proposal.gaps[name] = 1 - profile.given / profile.rows
         elif same := inputs.get(_content(survey, name)):
             proposal.left_out[name] = f"it holds the same as {same}"
         elif whom := _names_an_entity(proposal, survey, profile):
@@ -352,12 +352,11 @@ def _add_rest(proposal: Proposal, survey: Survey, readings: dict) -> None:
             _add_input(proposal, profile, kind, note)
             inputs[_content(survey, name)] = name
 
-
+# %% ../../nbs/api/20_data/70_proposal.ipynb #d9aa45e8
 def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the column nearly has, or nothing
     found = meanings(profile.name)
-    if _may_be_entity(profile):
-        missing = 1 - profile.given / profile.rows
-        return f"it may name somebody, not sure: it is missing in {missing:.0%} of the rows"
+    if gap := proposal.gaps.get(profile.name):
+        return f"it may name somebody, not sure: it is missing in {gap:.0%} of the rows"
     ids = "id" in found and not proposal.columns.get("transaction_id")
     if ids and profile.distinct > 0.9 * profile.rows and not profile.digits:
         repeated = profile.given - profile.distinct
@@ -365,9 +364,10 @@ def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the 
     return ""
 
 
-def _may_be_entity(profile: Profile) -> bool: # if it were there in all rows
-    missing = 1 - profile.given / profile.rows
-    return bool(meanings(profile.name) & SOMEBODY) and missing > 0.1 and profile.repetition >= REPEATED
+def _entity_gap(profile: Profile) -> float: # rows without a value, where a column names somebody; else 0
+    gap = 1 - profile.given / profile.rows
+    somebody = bool(meanings(profile.name) & SOMEBODY)
+    return gap if somebody and gap > 0.1 and profile.repetition >= REPEATED else 0.0
 
 
 def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> None:
@@ -379,7 +379,7 @@ def _add_input(proposal: Proposal, profile: Profile, kind: str, note: str) -> No
     if kind != "text" and missing:
         proposal.incomplete.append(name)
 
-# %% ../../nbs/api/20_data/70_proposal.ipynb #bea6dcc4
+
 def _content(survey: Survey, name: str) -> tuple[int, float, float, bytes]: # of columns that hold the same
     profile = survey.profiles[name]
     head = pd.util.hash_pandas_object(survey.head[name], index=False).to_numpy()

@@ -164,6 +164,8 @@ _NO_TABLES = {
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
 }
+
+# %% ../../nbs/api/20_data/05_text_files.ipynb #701de94e
 _ODD_SIGNS = 4 # different control characters that text of any encoding has at most
 _CONTROL = {*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"}
 
@@ -198,7 +200,7 @@ def _may_be_text(beginning: bytes) -> bool: # in an encoding of one byte or of s
             return True
     return len(_CONTROL.intersection(beginning)) <= _ODD_SIGNS
 
-
+# %% ../../nbs/api/20_data/05_text_files.ipynb #51bbc1fa
 def _find_encoding(path: Path, beginning: bytes, named: str) -> str:
     check_content(path, beginning)
     marked = [encoding for mark, encoding in _MARKS.items() if beginning.startswith(mark)]

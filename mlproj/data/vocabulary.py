@@ -91,6 +91,10 @@ MEANINGS |= {
     "minute": "minute minuto mm",
     "second": "second segundo seconde ss",
     "weekday": "weekday dow dayofweek wochentag weekend wochenende",
+}
+
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #59e53f60
+MEANINGS |= {
     "birth": """dob birth birthdate birthday born geburt geburts geburtsdatum naissance nacimiento
         nascimento nascita rodjenja urodzenia dogum lahir urodz""",
     "opening": """open opened opening actvn activation activated signup registered registration register
@@ -211,6 +215,10 @@ MEANINGS |= {
         tegenpartij recebedor favorecido receptor crediteur receiving dst cdtr contrepartie contraparte
         controparte gegenkonto opposite opposing opponent gegenseite payto kontrahent wederpartij motpart
         입금 수취인 수취 받는""",
+}
+
+# %% ../../nbs/api/20_data/62_vocabulary.ipynb #d8a96ace
+MEANINGS |= {
     "merchant": """merchant merchants mch mcht mrch merch mer shop store retailer vendor seller handler
         haendler commercant marchand commerce comercio comerciante estabelecimento loja tienda esercente
         negozio winkel acceptor mid isyeri 商户 商家 商店 мерчант торговец 가맹점 加盟店 provider sklep
