@@ -837,6 +837,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                             'mlproj/data/text_files.py'),
                                         'mlproj.data.text_files._has_nul': ( 'api/20_data/text_files.html#_has_nul',
                                                                              'mlproj/data/text_files.py'),
+                                        'mlproj.data.text_files._is_utf8': ( 'api/20_data/text_files.html#_is_utf8',
+                                                                             'mlproj/data/text_files.py'),
                                         'mlproj.data.text_files._may_be_text': ( 'api/20_data/text_files.html#_may_be_text',
                                                                                  'mlproj/data/text_files.py'),
                                         'mlproj.data.text_files._not_encoded': ( 'api/20_data/text_files.html#_not_encoded',

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from mlproj.data.simulator import World, simulate
 from support import Project, copy_project, run_small_world, share_project
@@ -19,6 +20,13 @@ ALONE = [
 ] # of the browser, which asks no other machine for anything
 # A background job of a shell, and each process that it starts, would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    "Draw the same cases each time, so that a commit passes or fails by itself; `make long` draws others."
+    settings.register_profile("same", derandomize=True, database=None)
+    if "not long" in config.option.markexpr:
+        settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -198,7 +198,15 @@ def _may_be_text(beginning: bytes) -> bool: # in an encoding of one byte or of s
         text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
         if not {*map(ord, text)} & {*_CONTROL, 0xFFFD}:
             return True
-    return len(_CONTROL.intersection(beginning)) <= _ODD_SIGNS
+    return len(_CONTROL.intersection(beginning)) <= _ODD_SIGNS or _is_utf8(beginning)
+
+
+def _is_utf8(beginning: bytes) -> bool: # without NUL: whatever signs it holds, only texts are
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(beginning)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in beginning
 
 # %% ../../nbs/api/20_data/05_text_files.ipynb #51bbc1fa
 def _find_encoding(path: Path, beginning: bytes, named: str) -> str:

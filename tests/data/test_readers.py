@@ -95,6 +95,16 @@ def test_a_csv_file_is_read_as_it_was_written(case):
     assert read(content, name, **dialect) == truth
 
 
+BYTES = st.binary(min_size=200, max_size=2_000).map(lambda content: b"\x93id,amount\n" + content)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@given(BYTES.filter(lambda content: len({*content} & {*range(1, 9)}) > 4))
+def test_bytes_that_are_no_text_are_no_table(content):
+    with pytest.raises(UserError, match="^a.csv (is no text|is an? |cannot be read: it is no text)"):
+        read(content, "a.csv")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "shift_jis", "utf-16-le"])
 def test_an_encoding_without_a_mark_is_asked_for(encoding):
     word = {"cp1252": "Käse", "cp1251": "сыр", "shift_jis": "チーズ", "utf-16-le": "Käse"}[encoding]
