@@ -2266,7 +2266,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'mlproj/pipeline/fold_plan.py'),
                                            'mlproj.pipeline.fold_plan._why': ( 'api/70_pipeline/fold_plan.html#_why',
                                                                                'mlproj/pipeline/fold_plan.py'),
-                                           'mlproj.pipeline.fold_plan.measure_wait': ( 'api/70_pipeline/fold_plan.html#measure_wait',
+                                           'mlproj.pipeline.fold_plan.longest_wait': ( 'api/70_pipeline/fold_plan.html#longest_wait',
                                                                                        'mlproj/pipeline/fold_plan.py'),
                                            'mlproj.pipeline.fold_plan.open_days': ( 'api/70_pipeline/fold_plan.html#open_days',
                                                                                     'mlproj/pipeline/fold_plan.py'),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHOSEN_BEFORE', 'CHOSEN_ON_TEST', 'FOLDS', 'STRETCHES', 'LONGEST_WAIT', 'DATED_STRETCHES', 'SETTLED', 'BY_CHANCE',
-           'FoldPlan', 'Wait', 'plan_folds', 'open_days', 'report_wait', 'measure_wait']
+           'AS_MANY', 'FoldPlan', 'Wait', 'plan_folds', 'open_days', 'report_wait', 'longest_wait']
 
 # %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #136c3915
 from dataclasses import dataclass, replace
@@ -77,7 +77,8 @@ def plan_folds(
     if labelled.empty:
         raise UserError("no row has a label that can be read: a model needs some to learn from")
     frauds = _moments(labelled[labelled.is_fraud == 1].timestamp)
-    wait, settled = measure_wait(table), _settled(table, labelled)
+    unknown, reported = open_days(table), report_wait(table)
+    wait, settled = longest_wait(unknown, reported), _settled(table, labelled, unknown, reported)
     delay = wait.days if wait else None
     plans = (
         _make_plan(settled, days, delay, folds, least)
@@ -88,11 +89,13 @@ def plan_folds(
     return replace(plan, why_delay=_why(wait, plan.delay))
 
 
-def _settled(table: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame: # whose labels will not change
+def _settled( # rows whose labels will not change
+    table: pd.DataFrame, labelled: pd.DataFrame, unknown: float, reported: Wait | None
+) -> pd.DataFrame:
     last = table.timestamp.max()
-    seen = [last - _days(open_days(table))]
-    if "label_time" in table and (wait := report_wait(table)):
-        seen.append(max(last, table.label_time.max()) - _days(min(wait.days, LONGEST_WAIT)))
+    seen = [last - _days(unknown)]
+    if reported:
+        seen.append(max(last, table.label_time.max()) - _days(min(reported.days, LONGEST_WAIT)))
     rows = labelled[labelled.timestamp <= min(seen)]
     return rows if len(rows) else labelled
 
@@ -111,6 +114,7 @@ def _moments(times: pd.Series) -> np.ndarray: # sorted
 # %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #ceee4f05
 SETTLED = 0.9 # of the labels that old transactions have
 BY_CHANCE = 0.001 # probability of as few labels, below which they are fewer
+AS_MANY = 0.2 # probability of as few labels, above which they are not fewer
 
 
 def _labels_by_age(table: pd.DataFrame) -> pd.DataFrame: # index: age in whole days; known, rows
@@ -132,7 +136,7 @@ def open_days(
     enough = SETTLED * old.known / old.rows
     lacking = (enough * ages.rows - ages.known).cumsum()
     young = ages[: lacking.argmax() + 1] if lacking.max() > 0 else ages[:0]
-    young = young[: next((n for n in range(len(young)) if _chance(young[n:], enough) > 0.2), len(young))]
+    young = young[: next((n for n in range(len(young)) if _chance(young[n:], enough) > AS_MANY), len(young))]
     if _chance(young, enough) > BY_CHANCE or young.index[-1] >= LONGEST_WAIT:
         return 0.0
     younger, older = young[: len(young) // 2], young[len(young) // 2 :]
@@ -141,20 +145,23 @@ def open_days(
 
 # %% ../../nbs/api/70_pipeline/78_fold_plan.ipynb #ead677a2
 def report_wait(
-    table: pd.DataFrame, # timestamp, is_fraud, label_time
+    table: pd.DataFrame, # timestamp, is_fraud and, where the file has it, label_time
 ) -> Wait | None: # None: no fraud has a label_time
     "Measure how long it takes until frauds are reported."
+    if "label_time" not in table:
+        return None
     lags = (table.label_time - table.timestamp)[table.is_fraud == 1].dropna() / _days(1)
     return Wait(lags.quantile(0.9), "nine of ten frauds are known by then") if len(lags) else None
 
 
-def measure_wait(
-    table: pd.DataFrame, # timestamp, is_fraud and, where the file has it, label_time
-) -> Wait | None: # None: the file does not say
-    "Measure how long labels take."
-    waits = [wait] if "label_time" in table and (wait := report_wait(table)) else []
-    if days := open_days(table):
-        waits.append(Wait(days, "younger transactions have fewer labels than older ones"))
+def longest_wait(
+    unknown: float, # from `open_days`
+    reported: Wait | None, # from `report_wait`
+) -> Wait | None: # in whole days; None: the file does not say
+    "Choose how long labels take."
+    waits = [reported] if reported else []
+    if unknown:
+        waits.append(Wait(unknown, "younger transactions have fewer labels than older ones"))
     if not waits:
         return None
     longest = max(waits)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlproj.core.wording import describe_delay
-from mlproj.pipeline.fold_plan import LONGEST_WAIT, measure_wait, open_days, plan_folds
+from mlproj.pipeline.fold_plan import LONGEST_WAIT, Wait, longest_wait, open_days, plan_folds, report_wait
 
 WAITS = {  # by kind: the delays of n labels, with a delay of d days; the age at which nine tenths are known
     "all": (lambda draw, d, n: np.full(n, d), 1.0),
@@ -25,6 +25,10 @@ def make_table(seed: int, span: float, delays, never: float = 0.0) -> pd.DataFra
     fraud = pd.array((draw.random(n) < 0.02).astype("int8"), dtype="Int8")
     fraud[(days[-1] - days < delays(draw, n)) | (draw.random(n) < never)] = pd.NA
     return pd.DataFrame({"timestamp": times, "is_fraud": fraud})
+
+
+def measure_wait(table: pd.DataFrame) -> Wait | None:
+    return longest_wait(open_days(table), report_wait(table))
 
 
 @pytest.mark.parametrize("kind", WAITS)

@@ -39,7 +39,7 @@ def test_commands_of_the_guide_work_as_printed(project):
     plots = changed_plots(
         *(read_plots(project.root, find_revision(project.root, name)) for name in ("HEAD~1", "HEAD"))
     )
-    title = "Net savings by alerts, folds of validation"
+    title = "Net savings by alerts, where the champion is chosen"
     save_figure(draw_changes(title, plots[title]), project.root / "changes.png")
     assert compare_images(GUIDE / "changes.png", project.root / "changes.png", tol=2) is None, (
         "docs/guide/changes.png shows other curves"
