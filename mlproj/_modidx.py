@@ -592,6 +592,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                            'mlproj/data/moments.py'),
                                      'mlproj.data.moments._may_be_mixed': ( 'api/20_data/moments.html#_may_be_mixed',
                                                                             'mlproj/data/moments.py'),
+                                     'mlproj.data.moments._read_bare_clock': ( 'api/20_data/moments.html#_read_bare_clock',
+                                                                               'mlproj/data/moments.py'),
                                      'mlproj.data.moments._read_clock': ('api/20_data/moments.html#_read_clock', 'mlproj/data/moments.py'),
                                      'mlproj.data.moments._read_compact': ( 'api/20_data/moments.html#_read_compact',
                                                                             'mlproj/data/moments.py'),

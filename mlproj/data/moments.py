@@ -219,14 +219,23 @@ def _read_part(profile: Profile, values: pd.Series, named: frozenset[str]) -> Re
 _COMPACT = {8: ["%Y%m%d", "%d%m%Y"], 6: ["%y%m%d", "%d%m%y"], 14: ["%Y%m%d%H%M%S"], 12: ["%Y%m%d%H%M"]}
 
 
+def _read_bare_clock(profile: Profile, values: pd.Series) -> Reading | None: # 143207 or 1432
+    tens = [values // 100**place % 100 for place in range(3)]
+    if not 2_000 < profile.high < 240_000 or not all((place.dropna() < 60).all() for place in tens):
+        return None
+    if profile.high > 2_359:
+        few, form, (second, minute, hour) = 24, "%H%M%S", tens
+    else:
+        few, form, (minute, hour, second) = 60, "%H%M", [*tens[:2], 0 * values]
+    return Reading("clock", form, hour * 3600 + minute * 60 + second) if profile.distinct > few else None
+
+
 def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
     if not (TIMELIKE | {"hour"}) & named:
         return None
     given = values.dropna().astype("int64")
-    if profile.high < 240_000 and {"clock", "hour"} & named and profile.distinct > 24:
-        if ((given % 100 < 60) & (given // 100 % 100 < 60)).all() and profile.high > 2_359:
-            seconds = values // 10_000 * 3600 + values // 100 % 100 * 60 + values % 100
-            return Reading("clock", "%H%M%S", seconds)
+    if {"clock", "hour"} & named and (clock := _read_bare_clock(profile, values)):
+        return clock
     digits = 6 if profile.padded else len(str(int(profile.high)))
     digits = 8 if profile.padded and profile.high >= 1e6 else digits
     text = values.map(lambda number: str(int(number)).zfill(digits), na_action="ignore")

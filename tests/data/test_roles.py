@@ -103,6 +103,8 @@ TIMES = [ # the time in other columns: what is proposed for it, and its format
     (lambda when: {"ts": when.astype("int64") // 10**6}, "ts", None),
     (lambda when: {"tx_date": when.dt.strftime("%Y%m%d"), "tx_time": when.dt.strftime("%H%M%S")},
      ["tx_date", "tx_time"], "%Y%m%d %H%M%S"),
+    (lambda when: {"tx_date": when.dt.strftime("%d.%m.%Y"), "zeit": when.dt.hour * 100 + when.dt.minute},
+     ["tx_date", "zeit"], "%d.%m.%Y %H%M"), # 5 is five past midnight
 ]
 
 
