@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Finding', 'is_paid_later', 'after_the_fact', 'tells_the_answer', 'first_numbers', 'made_with', 'given_with',
-           'says_the_amount', 'Later']
+           'says_the_amount', 'paid_later', 'why_later']
 
 # %% ../../nbs/api/20_data/69_aftermath.ipynb #383ec85f
 from dataclasses import dataclass
@@ -208,41 +208,35 @@ def says_the_amount(
     return bool(numbers[both].rank().corr(amount[both].rank()) > 0.9999)
 
 # %% ../../nbs/api/20_data/69_aftermath.ipynb #86362ac5
-class Later:
-    "What tells of each column whether it was written only after the decision."
+def paid_later(
+    survey: Survey,
+    taken: set[str], # columns with a role
+) -> dict[str, pd.Series]: # by column: its first numbers
+    "Find the amounts that were decided or paid later."
+    paid = [profile.name for profile in survey.profiles.values() if is_paid_later(profile)]
+    return {name: first_numbers(survey, name) for name in paid if name not in taken}
 
-    def __init__(
-        self,
-        survey: Survey,
-        amount: str, # the amount's column
-        taken: set[str], # columns with a role
-    ):
-        self.survey, self.amount = survey, first_numbers(survey, amount)
-        paid = [profile.name for profile in survey.profiles.values() if is_paid_later(profile)]
-        self.paid = {name: first_numbers(survey, name) for name in paid if name not in taken}
 
-    def look(
-        self,
-        profile: Profile,
-        by_values: bool, # whether its values may tell the answer; times do not
-        fraud: pd.Series, # one a row: 1, 0 or missing
-    ) -> Finding | None:
-        "Look at one column."
-        varied = profile.distinct > 1 or profile.given < profile.rows
-        by_name = after_the_fact(profile) if varied else None
-        if by_name and not by_name.doubtful:
-            return by_name
-        if profile.given and by_values and (why := tells_the_answer(self.survey, profile.name, fraud)):
-            return Finding(why)
-        return self._perhaps(profile, by_name)
-
-    def _perhaps(self, profile: Profile, by_name: Finding | None) -> Finding | None:
-        numbers = first_numbers(self.survey, profile.name)
-        if by_name:
-            known = not is_paid_later(profile) and says_the_amount(numbers, self.amount)
-            return None if known else by_name
-        others = {name: paid for name, paid in self.paid.items() if name != profile.name}
-        part = "fee" in meanings(profile.name) # such as a tax, which the sale tells
-        why = "" if part else made_with(numbers, self.amount, others)
-        why = why or given_with(self.survey, profile.name, others)
-        return Finding(why, True) if why else None
+def why_later(
+    survey: Survey,
+    profile: Profile,
+    amount: pd.Series, # of the transactions, from `first_numbers`
+    paid: dict[str, pd.Series], # from `paid_later`
+    fraud: pd.Series | None, # one a row: 1, 0 or missing; None where values tell nothing, as of times
+) -> Finding | None:
+    "Say why a column was perhaps written only after the decision."
+    varied = profile.distinct > 1 or profile.given < profile.rows
+    by_name = after_the_fact(profile) if varied else None
+    if by_name and not by_name.doubtful:
+        return by_name
+    if profile.given and fraud is not None and (why := tells_the_answer(survey, profile.name, fraud)):
+        return Finding(why)
+    numbers = first_numbers(survey, profile.name)
+    if by_name:
+        known = not is_paid_later(profile) and says_the_amount(numbers, amount)
+        return None if known else by_name
+    others = {name: one for name, one in paid.items() if name != profile.name}
+    part = "fee" in meanings(profile.name) # such as a tax, which the sale tells
+    why = "" if part else made_with(numbers, amount, others)
+    why = why or given_with(survey, profile.name, others)
+    return Finding(why, True) if why else None

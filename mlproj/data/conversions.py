@@ -117,7 +117,7 @@ def _check_types(source: Source) -> None:
                 f"prepare.types in params.yaml has {kind!r} for {name}, "
                 "which is put together of several columns: give a format such as %Y-%m-%d %H:%M"
             )
-        allowed = tuple(UNITS) if name in TIMES else ("integer",) if name == "amount" else TYPES
+        allowed = tuple(UNITS) if name in TIMES else ("integer", "rounded") if name == "amount" else TYPES
         if kind not in allowed:
             form = ", or a format such as %d.%m.%Y %H:%M" if name in TIMES else ""
             raise UserError(
@@ -165,6 +165,7 @@ class _Way:
     "How a column is read."
     to: str # time, label, whole, float, text, or same: as it is in the file
     digits: int = 0 # of whole: after the point that count
+    rounded: bool = False # of whole: whether further digits are rounded, not refused
     clock: Clock | None = None # of time
 
 
@@ -176,7 +177,9 @@ def _way(name: str, kind: dt.DataType, source: Source) -> _Way:
     if name == "is_fraud":
         return _Way("label")
     if name in source.decimals:
-        return _Way("whole", source.decimals[name])
+        return _Way("whole", source.decimals[name], told == "rounded")
+    if told == "rounded":
+        return _Way("whole", rounded=True)
     if told == "integer" or name in REQUIRED and told is None:
         return _Way("whole")
     if told == "number":
@@ -306,7 +309,7 @@ def _read(
         return to_text(column)
     if way.to == "whole" and closer:
         exact = exact_limit(kind) if kind.is_floating() else None
-        number = to_whole(table[f"{name} plain"], way.digits, exact)
+        number = to_whole(table[f"{name} plain"], way.digits, exact, way.rounded)
         inexact = is_approximate(column.cast("string"))
         return Reading(number.value, ibis.cases((inexact, INEXACT), else_=number.reason))
     if way.to == "float" and kind.is_string():

@@ -34,6 +34,7 @@ _SPOILS_ENTITY = {
     "birth": -9,
     "opening": -9,
     "expiry": -9,
+    **dict.fromkeys(("year", "month", "day", "hour", "step"), -7),
     "date": -7,
     "moment": -3,
     "fraud": -5,
@@ -113,6 +114,20 @@ def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_his
     return bool(others) and small and not profile.padded and "id" not in meanings(profile.name)
 
 
+def _grows(survey: Survey, profile: Profile, times: pd.Series) -> bool: # as the age of an account does
+    if "id" in meanings(profile.name) or profile.whole < profile.given or profile.padded:
+        return False
+    numbers = survey.numbers(profile.name)
+    for name, other in survey.profiles.items():
+        if name != profile.name and _sides(name) and other.repetition >= 2 and not other.digits:
+            rows = pd.DataFrame({"who": survey.values(name).codes, "time": times, "number": numbers})
+            steps = rows.sort_values(["who", "time"]).groupby("who").number.diff()
+            moves = steps[steps.notna() & (steps != 0)]
+            if len(moves) > max(20, 0.3 * steps.count()) and (moves > 0).mean() > 0.95:
+                return True
+    return False
+
+
 def _named(survey: Survey, profile: Profile, sides: set[str]) -> set[str]: # what else the name says
     words = [word for word in known_words(profile.name) if not meanings(word) & sides]
     named = {meaning for word in words for meaning in meanings(word)}
@@ -149,6 +164,7 @@ def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
 def rank_entities(
     survey: Survey,
     taken: set[str], # columns with another role
+    times: pd.Series | None = None, # of the transactions, one a row: an account's age grows with them
 ) -> list[Candidate]: # the most likely first
     "List the columns whose values name somebody, and repeat."
     found = [
@@ -160,6 +176,7 @@ def rank_entities(
         and profile.given >= 0.9 * profile.rows
         and profile.repetition >= REPEATED
         and (candidate := _entity_candidate(survey, profile))
+        and not (times is not None and profile.numeric and _grows(survey, profile, times))
     ]
     found = sorted(found, key=lambda candidate: -candidate.points)
     contacts = [one for one in found if "contact" in _sides(one.columns[0])]

@@ -259,14 +259,19 @@ def to_whole(
     plain: ibis.Column, # from `read_plain`
     digits: int, # after the point that count
     exact: int | None = None, # of numbers that are floats in their file, see `exact_limit`
+    rounded: bool = False, # whether further digits are rounded, half away from zero, and not refused
 ) -> Reading: # of int64
     """Read whole numbers: values in steps of the last digit that counts.
 
     A float must lie where two neighbours are no more than such a step apart.
     """
-    fits = plain.re_search(rf"^[^.]*(\.\d{{0,{digits}}}0*)?$")
+    form = r"\.\d*" if rounded else rf"\.\d{{0,{digits}}}0*"
+    fits = plain.re_search(rf"^[^.]*({form})?$")
     fraction = (plain.re_extract(r"\.(\d*)$", 1) + "0" * digits).left(digits)
     whole = (plain.re_extract(r"^[+-]?\d*", 0) + fraction).try_cast("int64")
+    if rounded:
+        away = ibis.cases((plain.startswith("-"), -1), else_=1)
+        whole += ibis.cases((plain.re_search(rf"\.\d{{{digits}}}[5-9]"), away), else_=0)
     limit = (exact or 0) / 2 ** (10**digits - 1).bit_length() # neighbours are apart by a power of two
     surely = plain.try_cast("float64").abs() < limit if exact else ibis.literal(True)
     finer = f"more than {digits} digits after the point" if digits else "not a whole number"

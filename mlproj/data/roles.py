@@ -182,10 +182,10 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
     return any(word_value(word) == "" and not word.isdigit() for word in words.values)
 
 
-def _is_alert(survey: Survey, one: Candidate) -> bool: # a rare yes that somebody or something set
+def _is_alert(survey: Survey, one: Candidate) -> bool: # a yes that somebody or something set
     words = read_words(survey, one.columns[0])
     others = [word for word in known_words(one.columns[0]) if not meanings(word) & {"flag", "transaction"}]
-    return others == ["flagged"] and _is_flag(survey, one) and words.share < 0.2
+    return others == ["flagged"] and _is_flag(survey, one) and words.share < 0.5
 
 
 def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
@@ -194,7 +194,7 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
         words, named = read_words(survey, one.columns[0]), meanings(one.columns[0])
         parts = known_words(one.columns[0])
         past = "statistic" in named or _PAST & set(parts)
-        flag = parts == ("flag",) or "target" in named and _is_flag(survey, one)
+        flag = parts == ("flag",) or "target" in named and (_is_flag(survey, one) or words.told)
         by_name = flag or named & {"fraud", "chargeback", "suspicion"} and not past
         other = named & {"currency", "place", "text"}
         if (by_name or words.names_fraud or words.names_lists) and words.share < 0.35 and not other:

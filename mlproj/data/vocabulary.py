@@ -152,7 +152,9 @@ MEANINGS |= {
         size years months einkommen revenu deductible premium coverage interest tenure hours days
         minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion duracao
         distanza entfernung afstand jarak odleglosc distancia vozrast deducible franquicia prima
-        selbstbehalt franchise copay coinsurance dirawat lag latency""",
+        selbstbehalt franchise copay coinsurance dirawat lag latency
+        lifetime ages aged yasi antiguedad antiguidade anciennete anzianita lebensdauer umur lama
+        maturity longevity recency suresi""",
 }
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #84ac145f
@@ -171,7 +173,8 @@ MEANINGS |= { # of what comes after a transaction
         investigation investigated inquiry litigation audit audited
         opposition return returned retoure churned
         default defaulted delinquent evidence finding findings severity technique modus ring hold frozen
-        blacklist blacklisted watchlist watchlisted typology""",
+        blacklist blacklisted watchlist watchlisted typology
+        positive negative weak""",
     "process": """processing process processed settlement settle resolution resolve resolved handling
         turnaround regulierung regulierungs
         closing closure completion delivery settling investigation review approval

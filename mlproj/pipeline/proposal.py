@@ -28,7 +28,8 @@ from ..data.currencies import count_currencies, currency_remark, main_currency
 from ..data.file_places import files_below
 from ..data.file_table import FileTable
 from ..data.profile import Survey, survey_table
-from ..data.proposal import Proposal, propose_roles, source_of
+from ..data.proposal import propose_roles
+from ..data.proposed_columns import Proposal, source_of
 from ..data.readers import read_together
 from ..data.roles import Ranking
 from ..data.text_files import Dialect, read_dialect

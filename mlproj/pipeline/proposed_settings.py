@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..data.numbers import mark_settings
 from ..data.profile import Survey
-from ..data.proposal import Proposal
+from ..data.proposed_columns import Proposal
 from ..features.definition import parse_definition
 from .fold_plan import FoldPlan
 

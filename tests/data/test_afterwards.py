@@ -7,7 +7,8 @@ import pytest
 
 from mlproj.core.engine import connect
 from mlproj.data.profile import survey_table
-from mlproj.data.proposal import Proposal, propose_roles
+from mlproj.data.proposal import propose_roles
+from mlproj.data.proposed_columns import Proposal
 
 N = 600
 LATER = { # kinds of columns that come later, by name and how they are drawn from the amount and a generator

@@ -7,7 +7,8 @@ import pytest
 
 from mlproj.data.choices import read_choices
 from mlproj.data.conversions import to_contract
-from mlproj.data.proposal import propose_roles, source_of
+from mlproj.data.proposal import propose_roles
+from mlproj.data.proposed_columns import source_of
 from tests.data.test_roles import ROW, survey
 
 WAYS = [(".", ""), (",", ""), (".", ","), (",", "."), (",", " "), (".", "'"), (".", "’"), (",", "\u202f")]

@@ -1,0 +1,99 @@
+"Kinds of columns that unknown tables hold: values say what they are where names do not."
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlproj.core.engine import connect
+from mlproj.data.conversions import to_contract
+from mlproj.data.profile import survey_table
+from mlproj.data.proposal import propose_roles
+from mlproj.data.proposed_columns import Proposal, source_of
+
+N = 800
+DAY = 86_400
+
+
+def write_table(seed: int) -> pd.DataFrame:
+    "Draw transactions with nothing but the columns of the contract, and a shop."
+    draw = np.random.default_rng(seed)
+    times = pd.Timestamp("2024-03-01") + pd.to_timedelta(np.sort(draw.integers(0, 90 * DAY, N)), "s")
+    return pd.DataFrame({
+        "ref": [f"R{9_000_000 + n}" for n in range(N)],
+        "booked": times.strftime("%Y-%m-%d %H:%M:%S"),
+        "holder": [f"H-{n:05}" for n in draw.integers(0, 60, N)],
+        "shop": [f"Shop {n}" for n in draw.integers(0, 30, N)],
+        "amount": draw.lognormal(4, 1, N).round(2) + 0.01,
+        "is_fraud": (draw.random(N) < 0.06).astype(int),
+    })
+
+
+def in_engine(table: pd.DataFrame) -> ibis.Table:
+    return connect().create_table(ibis.util.gen_name("t"), table, temp=True)
+
+
+def proposal_of(table: pd.DataFrame) -> Proposal:
+    return propose_roles(survey_table(in_engine(table)), "t")
+
+
+@pytest.mark.parametrize("name", ["hesap_gunleri", "shop_zzyzx", "KundeQuax", "account_lifetime"])
+def test_an_age_names_nobody_whatever_it_is_called(name):
+    table = write_table(1)
+    opened = table.holder.str[2:].astype(int) * 37 % 1_900
+    ages = (pd.to_datetime(table.booked) - pd.Timestamp("2020-01-01")).dt.days - opened
+    proposal = proposal_of(table.assign(**{name: ages}))
+    assert [proposal.columns[entity] for entity in proposal.entities] == ["holder", "shop"]
+    assert name in [proposal.columns[column] for column in proposal.inputs]
+
+
+def test_numbers_of_customers_are_no_ages():
+    table = write_table(2)
+    numbers = table.holder.str[2:].astype(int) * 131 + 7
+    proposal = proposal_of(table.drop(columns="holder").assign(kunde=numbers))
+    assert proposal.columns[proposal.card] == "kunde"
+
+
+@pytest.mark.parametrize("name", ["weak_negative", "policy_positive", "is_negative_case"])
+def test_one_side_of_a_verdict_is_no_input(name):
+    table = write_table(3)
+    cleared = (np.arange(N) % 20 == 3).astype(int) * (1 - table.is_fraud)
+    proposal = proposal_of(table.assign(**{name: cleared}))
+    assert proposal.inputs == []
+    assert name in proposal.doubtful
+
+
+@pytest.mark.parametrize(("name", "words", "others"), [
+    ("pattern_label", ["NORMAL"], ["LAYERING", "CIRCULAR", "FAN_OUT"]),
+    ("is_flagged", ["False"], ["True"]),
+    ("scheme_class", ["benign"], ["takeover"]),
+])
+def test_a_doubtful_label_is_named_and_said(name, words, others):
+    table, draw = write_table(4), np.random.default_rng(4)
+    label = np.where(draw.random(N) < 0.7, draw.choice(words, N), draw.choice(others, N))
+    proposal = proposal_of(table.drop(columns="is_fraud").assign(**{name: label}))
+    assert proposal.columns["is_fraud"] == name
+    assert "not sure" in proposal.notes["is_fraud"]
+
+
+def test_computed_floats_are_rounded_and_said():
+    table = write_table(5)
+    computed = table.amount / 3
+    proposal = proposal_of(table.assign(amount=computed))
+    assert (proposal.decimals, proposal.types["amount"]) == ({"amount": 2}, "rounded")
+    assert "rounded to 2 digits after the point" in proposal.notes["amount"]
+    read = to_contract(in_engine(table.assign(amount=computed)), source_of(proposal), "t").execute()
+    assert read.unreadable.isna().all()
+    assert (read.amount - 100 * computed).abs().max() <= 0.5
+
+
+def test_small_computed_floats_keep_digits_that_tell():
+    table = write_table(6)
+    proposal = proposal_of(table.assign(amount=table.amount / 3e4))
+    assert proposal.decimals["amount"] >= 5
+
+
+def test_whole_amounts_with_a_point_keep_cents():
+    table = write_table(7)
+    written = table.assign(amount=[f"{value:.1f}" for value in table.amount.round()])
+    assert proposal_of(written).decimals == {"amount": 2}
