@@ -43,6 +43,7 @@ hooks: $(READY) ## merge and show notebooks cell by cell, in this clone's git
 
 docs: $(READY) ## make the site, _docs/, from what `make repro` left
 	@python docs/site/build.py
+	@echo "The site is in _docs/: open _docs/index.html, or look at it with \`make docs-serve\`"
 
 docs-serve: docs ## show the site on http://127.0.0.1:8000
 	@python -m http.server --bind 127.0.0.1 --directory _docs 8000

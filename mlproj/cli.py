@@ -12,7 +12,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -68,6 +68,7 @@ def repro(
     ] = None,
 ) -> None:
     "Run the stages of dvc.yaml that are stale, side by side."
+    from mlproj.lifecycle.report import next_steps
     from mlproj.pipeline.parameters import read_parameters
     from mlproj.pipeline.params_check import CHEAP
     from mlproj.pipeline.reproduction import interruptible, reproduce, usual_jobs
@@ -82,7 +83,10 @@ def repro(
     except KeyboardInterrupt:
         print("mlproj: stopped; `mlproj repro` goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None # the exit status of a shell after Ctrl-C
-    raise typer.Exit(0 if succeeded else 1)
+    if not succeeded:
+        raise typer.Exit(1)
+    if closing := next_steps(root):
+        print(closing)
 
 # %% ../nbs/api/90_cli.ipynb #bd5443f2
 @app.command()
@@ -207,7 +211,11 @@ def add(
             "or a query, as in `mlproj data add --query TABLE`"
         )
     if files:
+        from mlproj.pipeline.added_files import check_added
+
+        remarks = [] if attributes else check_added(root, files)
         print(add_files(root, files, "attributes" if attributes else "transactions"))
+        print(*(f"remark: {remark}\n" for remark in remarks), sep="", end="")
     else:
         print(add_days(root, days) if days else add_query(root, query))
 
@@ -302,24 +310,9 @@ def predict(
 @app.command()
 def report() -> None:
     "Print the comparison table, and where the report is."
-    from mlproj.core.wording import alert_unit
-    from mlproj.evaluation.comparison import comparison_table, read_measured
-    from mlproj.lifecycle.champion import champion_warning
-    from mlproj.pipeline.parameters import read_parameters
-    from mlproj.pipeline.stages import report_path
+    from mlproj.lifecycle.report import comparison_report
 
-    root = project_root()
-    path, executed = root / "metrics" / "compare.json", report_path(root, "compare")
-    if not (path.is_file() and executed.is_file()):
-        raise UserError("there is no comparison yet: `mlproj repro` makes it")
-    parameters = read_parameters(root)
-    published, tolerance = parameters["compare"]["published"], parameters["compare"]["tolerance"]
-    unit = alert_unit(parameters["card"])
-    table = comparison_table(read_measured(path), published.get("baseline", {}), tolerance, unit)
-    print(table.to_string())
-    if warning := champion_warning(root):
-        print(f"\n{warning}")
-    print(f"\nreport: {executed.relative_to(root)}")
+    print(comparison_report(project_root()))
 
 # %% ../nbs/api/90_cli.ipynb #169ca187
 @app.command()
@@ -350,7 +343,11 @@ def verify(
     if clone and against is not None:
         raise UserError("--clone and --against exclude each other: name one of the two")
     if against is not None:
-        _verify_against(against)
+        from mlproj.pipeline.commit_comparison import compare_outputs, describe_comparison, same_results
+
+        compared = compare_outputs(project_root(), against)
+        show_lines(describe_comparison(compared))
+        raise typer.Exit(0 if same_results(compared) else 1)
     from mlproj.pipeline import verification
 
     root = project_root()
@@ -360,14 +357,6 @@ def verify(
         print(f"\nwhat was made is kept in {folder.name}: look at it, then remove it")
     statuses = {verification.IDENTICAL: 0, verification.DIFFERENT: 1, verification.EQUAL: 3}
     raise typer.Exit(statuses[verified.verdict]) # 2 is the exit status of a misspelt command
-
-
-def _verify_against(commit: str) -> NoReturn:
-    from mlproj.pipeline.commit_comparison import compare_outputs, describe_comparison, same_results
-
-    compared = compare_outputs(project_root(), commit)
-    show_lines(describe_comparison(compared))
-    raise typer.Exit(0 if same_results(compared) else 1)
 
 
 def _verify_clone(root: Path) -> tuple:

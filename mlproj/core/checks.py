@@ -47,9 +47,10 @@ def did_you_mean(
     name: object,
     choices: Iterable[str],
 ) -> str: # a question, or nothing where no choice is near
-    "Ask for the nearest choice."
-    near = get_close_matches(str(name)[:120], list(choices), n=1)
-    return f"did you mean {near[0]}?" if near else ""
+    "Ask for the nearest choice. Capitals make no difference."
+    folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(str(name)[:120].casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]}?" if near else ""
 
 
 def suggestion(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILE_KINDS', 'KINDS', 'Kind', 'find_kind', 'check_kind', 'find_files', 'folder_columns', 'read_with_remarks',
-           'read_file', 'read_together']
+           'read_file', 'read_names', 'read_together']
 
 # %% ../../nbs/api/20_data/10_readers.ipynb #d63a24e0
 import re
@@ -16,11 +16,11 @@ from urllib.parse import unquote
 import ibis
 
 from ..core.checks import UserError
-from .csv_files import read_csv
+from .csv_files import csv_names, read_csv
 from .file_table import FileTable, check_columns, load_table, scratch_folder
 from .json_lines import read_json
 from .logs import read_log
-from .parquet_files import read_parquet
+from .parquet_files import parquet_names, read_parquet
 from .text_files import NOTHING_SAID, Dialect
 from .workbooks import read_workbook
 
@@ -31,15 +31,22 @@ class Kind:
     endings: tuple[str, ...] # of a file's name
     content: str # what is read of it, for the guide
     read: Callable[[ibis.BaseBackend, Path, Dialect, Path], FileTable]
+    names: Callable[[Path, Dialect], list[str]] | None = None # of columns alone; None: the whole file is read
+
+
+def _parquet_names(path: Path, dialect: Dialect) -> list[str]:
+    return parquet_names(path)
 
 
 def _read_parquet(engine: ibis.BaseBackend, path: Path, dialect: Dialect, scratch: Path) -> FileTable:
     return read_parquet(engine, path) # it says itself how it is written
 
 
+_PARQUET = "columns with their types; a struct's fields as in card.number"
+_CSV = "rows of text below a line of names; , ; tab or | between fields"
 FILE_KINDS = (
-    Kind((".parquet",), "columns with their types; a struct's fields as in card.number", _read_parquet),
-    Kind((".csv", ".csv.gz"), "rows of text below a line of names; , ; tab or | between fields", read_csv),
+    Kind((".parquet",), _PARQUET, _read_parquet, _parquet_names),
+    Kind((".csv", ".csv.gz"), _CSV, read_csv, csv_names),
     Kind((".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"), "a JSON object on each line", read_json),
     Kind((".json", ".json.gz"), "a list of JSON objects, or an object on each line", read_json),
     Kind((".xlsx",), "the first sheet with a row of names and rows below", read_workbook),
@@ -151,6 +158,23 @@ def _add_columns(path: Path, found: FileTable, columns: dict[str, str | None]) -
     added = {name: value for name, value in columns.items() if name.lower() not in own}
     values = {name: ibis.literal(value, "string") for name, value in added.items()}
     return replace(found, table=found.table.mutate(**values), remarks=remarks)
+
+# %% ../../nbs/api/20_data/10_readers.ipynb #5e272a11
+def read_names(
+    engine: ibis.BaseBackend, # from `connect`
+    path: Path, # of one of KINDS
+    dialect: Dialect = NOTHING_SAID, # what params.yaml says of text
+    folder: Path | None = None, # above it, whose folders such as dt=2024-01-01 give columns
+) -> list[str]: # as the columns of `read_file`
+    "Read the names of a file's columns. Raises `UserError` where they cannot be read."
+    check_kind(path)
+    kind = find_kind(path)
+    if kind.names is None:
+        return list(read_file(engine, path, dialect, folder).columns)
+    names = kind.names(path, dialect)
+    own = {name.lower() for name in names}
+    added = folder_columns(path, folder) if folder else {}
+    return [*names, *(name for name in added if name.lower() not in own)]
 
 # %% ../../nbs/api/20_data/10_readers.ipynb #79b0ef48
 def read_together(
