@@ -271,9 +271,8 @@ def check_params(
     from mlproj.pipeline.params_check import check_all
 
     found = check_all(project_root(), files or [])
-    if found.folds is not None:
-        print(found.folds.to_string(index=False))
-        print("Reports call fewer rows test: those of cards that are known to be compromised are left out.\n")
+    for table in found.tables():
+        print(f"{table}\n")
     for remark in found.remarks:
         print(f"remark: {remark}")
     for mistake in found.mistakes:

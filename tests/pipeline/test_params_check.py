@@ -6,12 +6,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
 from mlproj.core.checks import UserError
 from mlproj.pipeline.parameters import find_parameter_mistakes, read_parameters
-from mlproj.pipeline.params_check import check_all, check_settings
+from mlproj.pipeline.params_check import MOST_REASONS, check_all, check_settings, count_reasons
 from support import ROOT, Project
 
 PARAMETERS = read_parameters(ROOT)
@@ -223,6 +224,43 @@ def test_the_files_are_read_as_prepare_reads_them(project):
     file.write_text(file.read_text().replace("customer_id", "customer", 1))
     assert "sales.csv has no column 'customer_id'" in check_all(project.root, [file]).mistakes[0]
     assert "there is no file" in check_all(project.root, [project.root / "absent.csv"]).mistakes[0]
+
+
+REJECTED = { # a broken row's amount, and how many of each kind there are, of how many frauds
+    "1.5": ("amount: not a whole number", 6, 3),
+    "": ("amount: missing", 9, 0),
+    "-7": ("amount: negative, set aside as a refund", 4, 4),
+}
+
+
+def test_rejected_rows_are_counted_by_reason_with_their_frauds(project):
+    file = write_sales(project.root, days=31, every=9)
+    lines = file.read_text().splitlines()
+    for amount, (_, n_rows, n_frauds) in REJECTED.items():
+        for n in range(n_rows):
+            lines.append(f"{len(lines) + 9000},2024-03-04,c1,t1,{amount},{int(n < n_frauds)},0")
+    lines.append("8999,2024-03-04,c1,t1,5,who knows,0")
+    file.write_text("\n".join(lines) + "\n")
+    project.params(plan("2024-03-05"))
+    found = check_all(project.root, [file])
+    assert "16 of 330 rows" in found.mistakes[0]
+    counted = found.rejected.set_index("rejected for")
+    for reason, n_rows, n_frauds in REJECTED.values():
+        line = counted.loc[reason]
+        assert (line["rows"], line["frauds"]) == (n_rows, n_frauds)
+        assert line["share of frauds"] == pytest.approx(n_frauds / n_rows)
+    unread = counted.loc["is_fraud: neither 0 nor 1, but who knows"]
+    assert (unread["rows"], unread["with a label"]) == (1, 0)
+    assert "7 of the 42 frauds (16.7%) are lost in rejected rows" in found.remarks
+    shown = found.tables()[0].splitlines()
+    assert [line.split()[-1] for line in shown[1:]] == ["0.0%", "50.0%", "100.0%", "unknown"]
+
+
+def test_many_reasons_are_put_together():
+    reasons = [f"reason {n:02}" for n in range(40) for _ in range(n + 1)]
+    counted = count_reasons(pa.table({"reason": reasons, "is_fraud": pa.array([1] * len(reasons), "int64")}))
+    assert len(counted) == MOST_REASONS and counted.rows.sum() == counted.frauds.sum() == len(reasons)
+    assert counted["rejected for"].iloc[[0, -1]].tolist() == ["reason 39", "21 other reasons"]
 
 
 PLACES = { # of parts of one table, in which a card has a folder; what is named, where it is not the parts
