@@ -42,7 +42,7 @@ def _surely_after(name: str) -> str: # why a column is made after the transactio
         return "its name says that it is a label"
     if "machine" in found and not words & _CHECKS:
         return "it is the opinion of another system, which may know more"
-    if "verdict" in found and not words & _CHECKS:
+    if "verdict" in found and not words & _CHECKS and not found & {"person", "statistic"}:
         return "it may be written after the decision"
     if "knowledge" in found:
         return "it is written when a report comes, and not sure to be the time of the label"

@@ -94,9 +94,10 @@ def _opaque(
 def _is_category(
     survey: Survey, profile: Profile, sides: set[str]
 ) -> bool: # whether a text of few values says on which side it stands, not who stands there
-    few = not profile.numeric and profile.distinct < 20 and not _opaque(survey, profile)
-    told = meanings(profile.name) & {"id", "name"} or sides - {"payer", "payee"}
-    return few and not told
+    told = meanings(profile.name) & {"id", "name"} or _opaque(survey, profile)
+    bare = all(meanings(word) & sides for word in known_words(profile.name))
+    most = 20 if not sides - {"payer", "payee"} else 0 if bare else 10
+    return not profile.numeric and profile.distinct < most and not told
 
 
 _NUMBERED = set("id ids uuid fingerprint ip ipaddress imei mac cookie session hash no".split())
@@ -109,9 +110,12 @@ def _is_class(survey: Survey, profile: Profile) -> bool: # whether a device's co
 
 def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_history_orders
     plain = {"id", "name", "index", "place", *sides}
-    others = [word for word in known_words(profile.name) if not meanings(word) & plain and len(word) > 2]
+    words = known_words(profile.name)
+    others = [word for word in words if not meanings(word) & plain and len(word) > 2]
+    several = any(word.endswith("s") and _sides(word[:-1]) for word in words)
     small = profile.whole == profile.given and profile.low <= 10 and profile.high < 1_000
-    return bool(others) and small and not profile.padded and "id" not in meanings(profile.name)
+    named = {"id", "ids"} & set(words) or not several and "id" in meanings(profile.name)
+    return bool(several or others) and small and not profile.padded and not named
 
 
 def _grows(survey: Survey, profile: Profile, times: pd.Series) -> bool: # as the age of an account does

@@ -251,6 +251,10 @@ _SPAN = 15 # years between the first and the last of dates whose name says nothi
 
 
 def _read_unnamed(survey: Survey, profile: Profile) -> Reading | None:
+    return _read_unnamed_days(survey, profile) or _read_rising(survey, profile)
+
+
+def _read_unnamed_days(survey: Survey, profile: Profile) -> Reading | None:
     dated = len(str(int(profile.high))) in (8, 14) and profile.whole == profile.given
     if not dated or profile.distinct < 3 or not meanings(profile.name) <= {"transaction"}:
         return None
@@ -261,6 +265,27 @@ def _read_unnamed(survey: Survey, profile: Profile) -> Reading | None:
     if first.year < 1990 or last.year > 2050 or last.year - first.year > _SPAN:
         return None
     return replace(found, doubt="not sure: its name does not say that it is a time, its values are all days")
+
+
+def _rises(numbers: pd.Series) -> bool: # by unequal steps: a counter has one
+    steps = numbers.diff().iloc[1:]
+    return bool((steps >= 0).all()) and steps.nunique() >= 3
+
+
+def _read_rising(survey: Survey, profile: Profile) -> Reading | None: # numbers that rise as times do
+    if meanings(profile.name) or profile.low < 0 or profile.distinct < max(24, 0.3 * profile.rows):
+        return None
+    if not _rises(pd.to_numeric(survey.head[profile.name], errors="coerce")):
+        return None
+    numbers = survey.numbers(profile.name)
+    if not _rises(numbers):
+        return None
+    epoch = _read_epoch(profile, numbers, frozenset({"moment"})) if profile.whole == profile.given else None
+    counter = profile.distinct == profile.rows and not profile.digits
+    if epoch is None and (profile.high >= YEAR_1990 or counter):
+        return None
+    doubt = "not sure: its name does not say that it is a time, its values rise with the rows"
+    return replace(epoch or Reading("steps", "seconds", numbers), doubt=doubt)
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #4acb6442
 _STEP_UNITS = {"days": SECONDS_A_DAY, "hours": 3600, "minutes": 60, "seconds": 1}

@@ -183,13 +183,14 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
 
 
 def _is_alert(survey: Survey, one: Candidate) -> bool: # a yes that somebody or something set
-    words = read_words(survey, one.columns[0])
-    others = [word for word in known_words(one.columns[0]) if not meanings(word) & {"flag", "transaction"}]
-    return others == ["flagged"] and _is_flag(survey, one) and words.share < 0.5
+    words, named = known_words(one.columns[0]), meanings(one.columns[0])
+    raised = "flagged" in words or {"machine", "flag"} <= named or "misconduct" in named
+    before = named & {"statistic", "amount", "knowledge"} or _PAST & set(words)
+    return raised and not before and _is_flag(survey, one) and read_words(survey, one.columns[0]).share < 0.5
 
 
 def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
-    speaking = []
+    speaking, alerts = [], []
     for one in found:
         words, named = read_words(survey, one.columns[0]), meanings(one.columns[0])
         parts = known_words(one.columns[0])
@@ -200,11 +201,10 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
         if (by_name or words.names_fraud or words.names_lists) and words.share < 0.35 and not other:
             doubts = ["not sure that it is the label at all", one.doubt]
             speaking.append(replace(one, doubt="; ".join(filter(None, doubts))))
-    alerts = [one for one in found if _is_alert(survey, one)]
-    if not speaking and len(alerts) == 1:
+    for one in [one for one in found if not speaking and _is_alert(survey, one)]:
         doubt = "not sure: a flag may be an alert of a rule and not a confirmed fraud"
-        speaking = [replace(alerts[0], doubt="; ".join(filter(None, [doubt, alerts[0].doubt])))]
-    return rank("label", speaking, -99.0)
+        alerts.append(replace(one, doubt="; ".join(filter(None, [doubt, one.doubt]))))
+    return rank("label", speaking or alerts, -99.0)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c
 _SPOILS_AMOUNT = {
@@ -279,6 +279,8 @@ def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
     points -= 5.0 * (profile.high <= 1 and profile.digits > 2 and "amount" not in found)
     points -= 5.0 * (survey.head[profile.name].isin(["0", "0.0", "0.00"]).mean() > 0.5)
     doubt = "" if "amount" in found or not points else "not sure: only its values look like amounts"
+    if found & {"before", "after", "statistic", "balance", "limit", "measure"}:
+        doubt = "not sure: its name says that it is another amount"
     if "payout" in found and "paid" not in words:
         doubt = "not sure whether it was known at the time"
     doubt = "; ".join(filter(None, [doubt, _perhaps_cents(survey, profile)]))
@@ -330,8 +332,11 @@ def _id_candidate(profile: Profile) -> Candidate:
         for meaning in meanings(word) & SOMEBODY
         if not meanings(word) & {"transaction"} and not (word == "to" and "end" in words)
     }
-    points -= 9.0 * bool(somebody) * (words != ("tid",))
-    points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in found)
+    named = {"transaction", "id"} <= found and profile.distinct == profile.rows
+    points -= (5.0 if named else 9.0) * bool(somebody) * (words != ("tid",))
+    last = meanings(words[-1]) if words else frozenset()
+    spoiled = found - {"text"} if "id" in last else found # a message's id
+    points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in spoiled)
     points += 1.0 * (profile.whole == profile.given)
     points -= 4.0 * bool(found & {"later", "before", "date", "moment"}) * ("id" not in found)
     whole = profile.whole == profile.given and profile.high < 2**63 and not profile.padded

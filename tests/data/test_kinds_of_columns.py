@@ -24,7 +24,7 @@ def write_table(seed: int) -> pd.DataFrame:
         "booked": times.strftime("%Y-%m-%d %H:%M:%S"),
         "holder": [f"H-{n:05}" for n in draw.integers(0, 60, N)],
         "shop": [f"Shop {n}" for n in draw.integers(0, 30, N)],
-        "amount": draw.lognormal(4, 1, N).round(2) + 0.01,
+        "amount": (draw.lognormal(4, 1, N) + 0.01).round(2),
         "is_fraud": (draw.random(N) < 0.06).astype(int),
     })
 
@@ -97,3 +97,77 @@ def test_whole_amounts_with_a_point_keep_cents():
     table = write_table(7)
     written = table.assign(amount=[f"{value:.1f}" for value in table.amount.round()])
     assert proposal_of(written).decimals == {"amount": 2}
+
+
+IN_OTHER_WORDS = { # by language: the time, the card, the amount, the label; what a model may not see
+    "Russian": (("дата_операции", "номер_карты", "сумма_руб", "признак_мошенничества"),
+                ("баланс_после", "уровень_риска", "статус_проверки")),
+    "Chinese": (("交易时间", "客户编号", "支付金额", "是否欺诈"), ("交易后余额", "风险评分", "审核结果")),
+    "Japanese": (("取引日時", "会員番号", "利用金額", "不正フラグ"),
+                 ("取引後残高", "リスクスコア", "審査結果")),
+    "Korean": (("거래일시", "회원번호", "결제금액", "사기여부"), ("거래후잔액", "위험점수", "심사결과")),
+    "Vietnamese": (("thoi_gian", "ma_khach_hang", "so_tien", "la_gian_lan"),
+                   ("so_du_sau", "diem_rui_ro", "trang_thai")),
+    "Turkish": (("islem_tarihi", "musteri_no", "tutar", "sahte_mi"),
+                ("sonraki_bakiye", "risk_puani", "onay_durumu")),
+    "Arabic": (("tarikh_almuamala", "raqm_alhisab", "almablagh", "ihtiyal"),
+               ("risk_score", "hala_almuamala")),
+}
+
+
+@pytest.mark.parametrize("language", IN_OTHER_WORDS)
+def test_names_of_many_languages_are_understood(language):
+    table, draw = write_table(8), np.random.default_rng(8)
+    roles, later = IN_OTHER_WORDS[language]
+    columns = ("booked", "holder", "amount", "is_fraud")
+    further = {name: draw.choice(["5.25", "7.5", "9.75"], N) for name in later}
+    proposal = proposal_of(table.rename(columns=dict(zip(columns, roles, strict=True))).assign(**further))
+    found = [proposal.columns[name] for name in ("timestamp", proposal.card, "amount", "is_fraud")]
+    assert found == list(roles)
+    assert proposal.inputs == []
+
+
+@pytest.mark.parametrize("name", [
+    "num_linked_cards", "number_of_previous_orders", "accounts_per_device", "shared_wallets"
+])
+def test_how_many_there_are_is_no_id_and_nobody(name):
+    table, draw = write_table(9), np.random.default_rng(9)
+    proposal = proposal_of(table.assign(**{name: draw.integers(0, 40, N)}))
+    assert [proposal.columns[one] for one in proposal.entities] == ["holder", "shop"]
+    assert proposal.inputs == [name]
+
+
+@pytest.mark.parametrize("name", ["is_duplicate", "approval_bypassed", "risk_flag", "flagged_for_review"])
+def test_a_flag_of_misconduct_is_a_label_that_is_not_sure(name):
+    table = write_table(10)
+    proposal = proposal_of(table.rename(columns={"is_fraud": name}))
+    assert proposal.columns["is_fraud"] == name
+    assert "not sure" in proposal.notes["is_fraud"]
+    labelled = proposal_of(table.assign(**{name: table.is_fraud.sample(frac=1, random_state=1).array}))
+    assert labelled.columns["is_fraud"] == "is_fraud"
+
+
+@pytest.mark.parametrize("kind", ["steps", "epoch", "login_time"])
+def test_a_time_that_its_name_does_not_tell_is_not_sure(kind):
+    table = write_table(11)
+    times = pd.to_datetime(table.booked).astype("datetime64[s]").astype("int64")
+    written = {"steps": {"zzyzx": (times - times[0]) / 10}, "epoch": {"zzyzx": times}, "login_time": {
+        "login_time": table.booked.sample(frac=1, random_state=1).array}}[kind]
+    proposal = proposal_of(table.drop(columns="booked").assign(**written))
+    assert proposal.columns["timestamp"] == next(iter(written))
+    assert "not sure" in proposal.notes["timestamp"]
+
+
+def test_another_amount_in_place_of_the_amount_is_not_sure():
+    table = write_table(12)
+    others = table.rename(columns={"amount": "zzyzx"}).assign(previous_amount=table.amount[::-1].array)
+    proposal = proposal_of(others)
+    assert proposal.columns["amount"] == "zzyzx" or "not sure" in proposal.notes["amount"]
+
+
+def test_a_few_companies_are_a_category():
+    table, draw = write_table(13), np.random.default_rng(13)
+    companies = draw.choice(["Swift Mile", "Post", "Kuri", "On Foot", "Sure"], N)
+    proposal = proposal_of(table.assign(delivery_provider=companies))
+    assert [proposal.columns[one] for one in proposal.entities] == ["holder", "shop"]
+    assert "delivery_provider" in proposal.inputs
