@@ -42,6 +42,8 @@ def _surely_after(name: str) -> str: # why a column is made after the transactio
         return "its name says that it is a label"
     if "machine" in found and not words & _CHECKS:
         return "it is the opinion of another system, which may know more"
+    if words <= {"flag", "flags"}:
+        return "it may be the alert of a rule"
     if "verdict" in found and not words & _CHECKS and not found & {"person", "statistic"}:
         return "it may be written after the decision"
     if "knowledge" in found:
@@ -60,7 +62,7 @@ _UNTIL = set("to until till bis".split())
 
 def _perhaps_after(profile: Profile) -> str: # why, or nothing
     found, words = meanings(profile.name), known_words(profile.name)
-    known = found & {"before", "opening"} or set(words) & {"available", "avail", "avl"}
+    known = found & {"before", "opening", "limit"} or set(words) & {"available", "avail", "avl"}
     if "balance" in found and ("after" in found or not known):
         return "a balance after the transaction tells what happened to it"
     if is_paid_later(profile):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .profile import Profile, Survey
 from .roles import CLOSE, Candidate, Ranking, rank
-from .vocabulary import known_words, meanings
+from .vocabulary import known_words, meanings, name_words
 
 # %% ../../nbs/api/20_data/67_entities.ipynb #a7da3d39
 _PAYERS = {"card": 4.0, "account": 3.5, "payer": 3.0, "customer": 3.0, "contact": 1.0}
@@ -112,7 +112,7 @@ def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_his
     plain = {"id", "name", "index", "place", *sides}
     words = known_words(profile.name)
     others = [word for word in words if not meanings(word) & plain and len(word) > 2]
-    several = any(word.endswith("s") and _sides(word[:-1]) for word in words)
+    several = any(word.endswith("s") and _sides(word[:-1]) for word in name_words(profile.name))
     small = profile.whole == profile.given and profile.low <= 10 and profile.high < 1_000
     named = {"id", "ids"} & set(words) or not several and "id" in meanings(profile.name)
     return bool(several or others) and small and not profile.padded and not named
@@ -231,7 +231,7 @@ def rank_cards(
             points = max([_PAYERS.get(one, 0.0) for one in sides], default=0.0) + 0.2 * entity.points
             found.append(Candidate(entity.columns, points, entity.reasons, entity.doubt))
     if not found:
-        acting = [one for one in entities if _sides(one.columns[0]) in (set(), {"worker"})]
+        acting = [one for one in entities if _sides(one.columns[0]) in (set(), {"worker"}, {"payee"})]
         found = [_unnamed_payer(one) for one in acting]
     ranking = rank("card", found, 0.0, chosen)
     if chosen is not None or not ranking.rivals:

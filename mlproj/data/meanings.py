@@ -17,8 +17,9 @@ MEANINGS = {
         ilicita illecito frodatore fraudeur fraudeurs fraudador defraudador moshennichestvo
         moshennik fusei frauda sagi 사기 이상거래 부정거래 詐欺 aml abuse abusive abuser abuso
         skimming skimmed str fwa spoofing theft diebstahl hurto robo stolen missbrauch misuse
-        counterfeit fake spammer spam scammer sahte malicious cheating ihtiyal ihtiyali
-        alihtiyal fraudeus terindikasi criminal illegal""",
+        counterfeit fake spammer spam scammer sahte malicious cheating ihtiyal ihtiyali alihtiyal
+        fraudeus terindikasi criminal illegal attack attacks scammed tamper simbox wangiri bustout
+        dishonest cheat upcoding upcoded unbundling""",
     "chargeback": """chargeback chargebacks cbk chb contracargo ruckbuchung rueckbuchung
         rucklastschrift dispute disputed impaye retrofacturation 拒付 chargedback contestacao
         contestado contestation litige disputa reklamation reklamacja contestada conteste contestata""",
@@ -27,10 +28,11 @@ MEANINGS = {
         suspeitas sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo
         anomali mencurigakan supheli violation violations verstoss unauthorized unauthorised
         podozritel auffaellig auffallig auffaelligkeit indikasi""",
-    "misconduct": """duplicate duplicated duplicado doublon maverick split bypass bypassed override overridden
-        breach breached tampered tampering forged forgery manipulated manipulation ghost inflated collusion
-        collusive kickback bribe irregular irregularity irregularidad irregularidade evasion smurfing
-        structuring layering impersonation impersonated hacked bot cloned""",
+    "misconduct": """duplicate duplicated duplicado doublon maverick split bypass bypassed override
+        overridden breach breached tampered tampering forged forgery manipulated manipulation ghost
+        inflated collusion collusive kickback bribe irregular irregularity irregularidad
+        irregularidade evasion smurfing structuring layering impersonation impersonated hacked bot
+        cloned improper victim""",
     "target": """label labels lbl tgt class target outcome y tag etiqueta rotulo etikett
         zielvariable klasse classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas
@@ -41,7 +43,8 @@ MEANINGS = {
     "machine": """flagged predicted prediction predictions pred score scores scored scoring
         probability prob proba model rule rules alert alerts alerted risk risque risiko riesgo risco
         rischio suspected punteggio puntuacion vorhersage alarm alarms alerta allarme uyari warning
-        pontuacao puntaje skor wynik ryzyko confidence fengxian risico skoru ocena puani khatar bewertung""",
+        pontuacao puntaje skor wynik ryzyko confidence fengxian risico skoru ocena puani khatar
+        bewertung threat recommendation recommended suggested""",
     "verdict": """status state stat statut estado stato zustand situacao result results resultado
         resultat ergebnis decision disposition outcome response responses resp respns approval
         approved declined decline rejected rejection accepted review reviewed reviewer investigation
@@ -113,10 +116,10 @@ MEANINGS |= {
         bedraginc nominal jine 금액 kwoty jumlah miktar importi montos money costo cost coste custo
         koszt wartosc harga fiyat odenen subtotal gross charges fare fares wager stake points hoehe
         schadenhoehe deposit withdrawal vl vlr kingaku castka osszeg geumaek valortotal nilai
-        mablagh almablagh harcama gasto gastos summa spesa toplam""",
+        mablagh almablagh harcama gasto gastos summa spesa toplam notional""",
     "balance": """balance balances bal saldo solde kontostand 余额 остаток 잔액 残高 bakiye guthaben
         sisa yue saldos soldes rasid balans saldosu""",
-    "limit": "limit limite lmt ceiling cap kreditlimit cl line plafond kreditrahmen fido limiti",
+    "limit": "limit limite lmt ceiling cap kreditlimit cl plafond kreditrahmen fido limiti",
     "fee": """fee fees gebuhr gebuehr commission provision tax taxes steuer mwst iva tva vat tip
         surcharge comision frais shipping discount gas oplata prowizja biaya komisyon versand
         versandkosten spese envio frete delivery descuento sconto desconto rabatt rabais remise
@@ -130,7 +133,7 @@ MEANINGS |= {
         times qty quantity quantidade cantidad menge rank similarity qtd conteo contagem liczba
         medio medios srednia ortalama acumulado acumulada accumulated acumulados cumul kumuliert
         hist historical attempts attempt intentos tentativas tentatives versuche fehlversuche deneme
-        harian sayisi cishu pingjun frekuensi percobaan""",
+        harian sayisi cishu pingjun frekuensi percobaan logins""",
     "measure": """income salary age alter edad idade distance dist duration dur length population
         pop size years months einkommen revenu deductible premium coverage interest tenure hours
         days minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion
@@ -151,14 +154,14 @@ MEANINGS |= { # of what comes after a transaction
         liquidado liquidada liquidacion liquidacao pagato liquidato rimborsato reembolsado reembolso
         remboursement rembourse verse reglement regle erstattung erstattet ausgezahlt auszahlung
         zahlbetrag rueckstellung differenz diferencia diferenca differenza selisih dibayar disetujui
-        wyplacono wyplacone zwrot odenen fark vergoed uitbetaald""",
+        wyplacono wyplacone zwrot odenen fark vergoed uitbetaald loss losses""",
     "aftermath": """rating ratings stars satisfaction complaint complaints complained beschwerde
         reclamacion reclamo reclamacao reclamation escalation escalated penalty sanction appeal
         appealed investigation investigated inquiry litigation audit audited opposition return
         returned retoure churned default defaulted delinquent evidence finding findings severity
         technique modus ring hold frozen blacklist blacklisted watchlist watchlisted typology
         positive negative weak case cases dossier blocklist blocklisted suspended suspension
-        terminated restricted compromised marcado marcada signalee remediation""",
+        terminated restricted compromised marcado marcada signalee remediation raised""",
     "process": """processing process processed settlement settle resolution resolve resolved
         handling turnaround regulierung regulierungs closing closure completion delivery settling
         investigation review approval procesamiento tramitacion resolucion cierre bearbeitung
@@ -187,7 +190,7 @@ MEANINGS |= {
         segurado participant participante peserta versicherungsnehmer vertrag vertrags contract
         contrato contrat contratto employee empleado mitarbeiter rider player guest traveler
         traveller household applicant borrower kaiin kunder visitor asiakas zakaznik amil alamil
-        aleamil titolare cedula rut ruc nit""",
+        aleamil titolare cedula rut ruc nit imsi requestor requester loyalty""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem
         origine mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur
@@ -214,7 +217,7 @@ MEANINGS |= {
         business company firma empresa azienda entreprise shortcode agent agents agente restaurant
         hotel garage clinic physician butik forretning kameiten magazin obchodnik kereskedo
         comerciant kauppias taller kopman affiliate tajir altajir sprzedawca sprzedawcy werkstatt
-        lieferant""",
+        lieferant doctor casino agency""",
     "terminal": """terminal terminals pos tpe atm kasse terminale maquina automat geldautomat 终端
         tid kassa kasa bankomat bankomatu cajero""",
     "device": """device fingerprint ip ipaddress browserid cookie session imei mac gerat geraet
@@ -243,7 +246,8 @@ MEANINGS |= {
         przelewu platnosc pembayaran odeme deposit withdrawal transferencia bonifico folio recibo
         factura fattura ricevuta quittung loss accident checkout reservation trip ride wire auftrag
         auftrags session torihiki operacii platba maksu kup topup load clm bet click redemption
-        expense expenses shipment call calls encounter visit admission muamala almuamala pix""",
+        expense expenses shipment call calls encounter visit admission muamala almuamala pix quote
+        quotation""",
     "id": """id ids uuid guid key ref reference referenz num nr no number nummer numero code token
         hash hashed identifier ident kennung 号 单号 编号 번호 номер identifiant numer nro docno idx
         nbr xid pk nomor numara numarasi codigo codice kod kode kodu uetr refno folio nomer numar
@@ -291,7 +295,7 @@ MEANINGS |= {
 
 # %% ../../nbs/api/20_data/61_meanings.ipynb #5f27fcb6
 _PHRASES = {
-    "fraud": "gian_lan lua_dao account_takeover",
+    "fraud": "gian_lan lua_dao account_takeover bust_out sim_box is_ato ato_flag",
     "suspicion": "nghi_ngo dang_ngo bat_thuong",
     "contact": "email_address mail_address phone_number",
     "transaction": "giao_dich don_hang thanh_toan chuyen_khoan",
@@ -300,7 +304,7 @@ _PHRASES = {
     "moment": "thoi_gian thoi_diem",
     "amount": "so_tien gia_tri tong_tien order_value",
     "balance": "so_du",
-    "limit": "han_muc",
+    "limit": "han_muc credit_line line_of_credit",
     "statistic": "so_lan so_luong trung_binh rata_rata number_of num_of",
     "measure": "do_tuoi thu_nhap khoang_cach",
     "card": "so_the ma_the",
@@ -311,7 +315,7 @@ _PHRASES = {
     "merchant": "cua_hang nguoi_ban don_vi_ban",
     "device": "thiet_bi mac_address",
     "machine": "rui_ro",
-    "verdict": "trang_thai ket_qua",
+    "verdict": "trang_thai ket_qua written_off write_off reason_code",
     "kind": "danh_muc",
     "place": "thanh_pho quoc_gia dia_chi",
     "birth": "ngay_sinh",
@@ -319,6 +323,7 @@ _PHRASES = {
     "before": "giao_dich_truoc",
     "after": "giao_dich_sau",
     "person": "gioi_tinh nghe_nghiep",
+    "target": "ground_truth",
 }
 
 # %% ../../nbs/api/20_data/61_meanings.ipynb #d7701298

@@ -208,6 +208,7 @@ def _read_part(profile: Profile, values: pd.Series, named: frozenset[str]) -> Re
     for part, (low, high) in PARTS.items():
         if (
             part in named
+            and (profile.low, profile.high) != (0, 1) # a flag, such as unusual_hour
             and low <= profile.low
             and profile.high <= high
             and len(known_words(profile.name)) <= 2

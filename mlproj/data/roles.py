@@ -91,6 +91,7 @@ _SPOILS_LABEL = {
     "id": -6,
     "opening": -7,
 }
+_REAL = set("true actual groundtruth real".split())
 _PAST = set("previous prior past history historical prev".split())
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #0edbecd3
@@ -100,8 +101,8 @@ _PLAIN = {"flag", "transaction", "target", "fraud", "chargeback", "suspicion", "
 def _label_name(name: str) -> tuple[float, str]: # points, reason
     found, words = meanings(name), known_words(name)
     words = [word for word in words if word not in ("money", "cash") or "fraud" not in found] # laundered
-    others = [word for word in words if not meanings(word) & _PLAIN]
-    spoiled = sum(
+    others = [word for word in words if not meanings(word) & _PLAIN and word not in _REAL]
+    spoiled = 3.0 * bool(_REAL & set(words)) + sum(
         points
         for meaning, points in _SPOILS_LABEL.items()
         if any(meaning in meanings(word) and not meanings(word) & _PLAIN for word in words)
@@ -112,7 +113,7 @@ def _label_name(name: str) -> tuple[float, str]: # points, reason
         if meaning in found:
             return points + spoiled - 0.5 * len(others), f"its name says {meaning}"
     if "target" in found and not others:
-        return 6.0, "its name says that it is the label"
+        return 6.0 + spoiled, "its name says that it is the label"
     return min(spoiled, 0.0), ""
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #6301ba5c
@@ -261,20 +262,22 @@ def _perhaps_cents(survey: Survey, profile: Profile) -> str: # a doubt, or nothi
 def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:
     found, words = meanings(profile.name), known_words(profile.name)
     points, reasons = 0.0, []
-    if "amount" in found:
+    asked = bool(_ASKED & set(words)) and profile.distinct > 20
+    if "amount" in found or asked:
         strong = [word for word in words if "amount" in meanings(word) and word not in _WEAK]
         points += 8.0 if strong else 6.0
         bare = found <= {"amount", "currency", "transaction", "kind"} or "transaction" in found
         points += 3.0 if bare else 0.0
         reasons.append("its name says so")
-    points += sum(value for meaning, value in _SPOILS_AMOUNT.items() if meaning in found - {"amount"})
+    others = found - {"amount"} - ({"verdict", "later", "payout"} if asked else set())
+    points += sum(value for meaning, value in _SPOILS_AMOUNT.items() if meaning in others)
     points += 2.0 if 1 <= profile.digits <= 2 else 0.0 if profile.digits <= 4 else -3.0
     points += (
         1.0 * (profile.low >= 0)
         + 1.0 * (profile.distinct > 20)
         - 2.0 * (profile.negative > profile.numbers / 2)
     )
-    points += 2.0 * bool(_ASKED & set(words)) - 3.0 * ("payout" in found)
+    points += 2.0 * asked - 3.0 * ("payout" in others)
     points += 1.0 * bool(_WHOLE & set(words)) - 2.0 * bool(_PART & set(words))
     points -= 5.0 * (profile.high <= 1 and profile.digits > 2 and "amount" not in found)
     points -= 5.0 * (survey.head[profile.name].isin(["0", "0.0", "0.00"]).mean() > 0.5)
@@ -325,7 +328,8 @@ _SPOILS_ID = {
 def _id_candidate(profile: Profile) -> Candidate:
     found, words = meanings(profile.name), known_words(profile.name)
     points = 6.0 * ("transaction" in found) + 4.0 * ("id" in found)
-    points += 2.0 * (words in {("id",), ("uuid",), ("guid",)}) + 4.0 * (words == ("tid",))
+    alone = words in {("tid",), ("uid",)} # of a terminal or a user elsewhere
+    points += 2.0 * (words in {("id",), ("uuid",), ("guid",)}) + 4.0 * alone
     somebody = {
         meaning
         for word in words
@@ -333,9 +337,10 @@ def _id_candidate(profile: Profile) -> Candidate:
         if not meanings(word) & {"transaction"} and not (word == "to" and "end" in words)
     }
     named = {"transaction", "id"} <= found and profile.distinct == profile.rows
-    points -= (5.0 if named else 9.0) * bool(somebody) * (words != ("tid",))
+    points -= (5.0 if named else 9.0) * bool(somebody) * (not alone)
+    points -= 3.0 * bool({"session", "code", "token"} & set(words)) # which other things have, too
     last = meanings(words[-1]) if words else frozenset()
-    spoiled = found - {"text"} if "id" in last else found # a message's id
+    spoiled = found - {"text", "index"} if last == {"id"} else found # of a message, a record
     points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in spoiled)
     points += 1.0 * (profile.whole == profile.given)
     points -= 4.0 * bool(found & {"later", "before", "date", "moment"}) * ("id" not in found)
