@@ -251,13 +251,13 @@ def inspect(
     "Look at files of transactions and propose the sections of params.yaml that fit them."
     from mlproj.data.choices import read_choices
     from mlproj.pipeline.adoption import adopt, check_replaceable
-    from mlproj.pipeline.proposal import ask_at_terminal, csv_settings, propose
+    from mlproj.pipeline.proposal import ask_at_terminal, propose, read_given
 
     root, at_terminal = project_root(), sys.stdin.isatty() and sys.stdout.isatty()
     chosen = read_choices(column or []) # mistakes before the wait
     if write:
         check_replaceable(root)
-    proposal = propose(files, ask_at_terminal if at_terminal else None, csv_settings(root), chosen)
+    proposal = propose(files, ask_at_terminal if at_terminal else None, read_given(root), chosen)
     print(adopt(root, proposal) + "\n" if write else proposal, end="")
 
 # %% ../nbs/api/90_cli.ipynb #c11a0650

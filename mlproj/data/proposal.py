@@ -7,6 +7,7 @@ __all__ = ['MOST_DIGITS', 'propose_roles']
 
 # %% ../../nbs/api/20_data/76_proposal.ipynb #c9c05d43
 import math
+import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -19,7 +20,7 @@ from .choices import ROLES, check_choices, chosen_columns, chosen_for_others, sp
 from .entities import determines, rank_cards, rank_entities
 from .further_columns import add_further_columns
 from .label_words import read_words
-from .moments import TIMELIKE, steps_back
+from .moments import NEEDS_REGION, START, TIMELIKE, UNKNOWN_START, steps_back
 from .numbers import Marks
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, taken_columns
@@ -39,12 +40,14 @@ def propose_roles(
     survey: Survey,
     file: str, # for messages
     chosen: dict[str, str] | None = None, # by role of ROLES: a column of the file, that a person chose
+    timezone: str = "UTC", # of times that name none
+    start: str = START, # of steps
 ) -> Proposal: # with the columns of all roles
     """Choose the columns that the contract needs.
 
     Raises `UserError` when there is none that can be the time, the amount or the label.
     """
-    chosen, proposal = chosen or {}, Proposal()
+    chosen, proposal = chosen or {}, Proposal(start=start, timezone=timezone)
     check_choices(chosen, survey, file)
     ranked = proposal.rankings
     ranked["label"] = spare_chosen(rank_labels(survey, chosen.get("label")), "label", chosen, survey)
@@ -148,10 +151,10 @@ def _add_entities(proposal: Proposal, survey: Survey, entities: list[Candidate])
 # %% ../../nbs/api/20_data/76_proposal.ipynb #2d1dbd80
 def _add_times(proposal: Proposal, survey: Survey, plans: list[TimePlan], time: TimePlan) -> None:
     ranking, label = proposal.rankings["time"], proposal.rankings["label"].best.columns[0]
-    proposal.time_kind, proposal.start = time.kind, time.start
-    add_column(
-        proposal, "timestamp", time.columns, f"{_time_note(time)}; {ranking.note()}".strip("; "), time.format
-    )
+    proposal.time_kind = time.kind
+    proposal.start = proposal.start if time.kind == "steps" else time.start
+    note = "; ".join(filter(None, [_time_note(time, proposal), _settled(ranking.note(), proposal)]))
+    add_column(proposal, "timestamp", time.columns, note, time.format)
     values = read_words(survey, label).values if read_words(survey, label) else {}
     fraud = survey.texts(label).str.lower().str.replace(r"\.0+$", "", regex=True).map(values)
     known = rank_label_times(plans, time, fraud)
@@ -162,7 +165,17 @@ def _add_times(proposal: Proposal, survey: Survey, plans: list[TimePlan], time: 
             add_column(proposal, name, plan.columns, other.note(), plan.format)
 
 
-def _time_note(plan: TimePlan) -> str:
+def _settled(note: str, proposal: Proposal) -> str: # without the doubts that settings have ended
+    if proposal.start != START:
+        note = note.replace(UNKNOWN_START, "")
+    if proposal.timezone != "UTC":
+        note = re.sub(rf"not sure: \w+ {NEEDS_REGION}", "", note)
+    return "; ".join(part for part in note.split("; ") if part)
+
+
+def _time_note(plan: TimePlan, proposal: Proposal) -> str:
+    if plan.kind == "steps" and proposal.start != START:
+        return f"{plan.format} since {proposal.start}, as prepare.start says"
     if plan.kind == "steps":
         return f"{plan.format} from a start that the file does not say"
     if plan.format and "%" not in plan.format:
@@ -170,7 +183,9 @@ def _time_note(plan: TimePlan) -> str:
     clock = {"date": "dates without a clock", "pair": "a date and its clock, put together"}.get(
         plan.kind, "times"
     )
-    return f"{clock}, {'with their zone' if plan.zoned else 'without a zone: is timezone right?'}"
+    zone = f"in {proposal.timezone}, as prepare.timezone says"
+    zone = zone if proposal.timezone != "UTC" else "without a zone: is timezone right?"
+    return f"{clock}, {'with their zone' if plan.zoned else zone}"
 
 # %% ../../nbs/api/20_data/76_proposal.ipynb #0708c70f
 MOST_DIGITS = 9 # after the point of an amount

@@ -34,6 +34,7 @@ class Proposal:
     incomplete: list[str] = field(default_factory=list) # inputs with missing numbers
     marks: dict[str, Marks] = field(default_factory=dict) # of the columns whose numbers are text
     start: str = START # from which numeric times count
+    timezone: str = "UTC" # of times that name none
     negative_amounts: str = "set_aside"
     time_kind: str = "moment" # or pair, date, steps
     notes: dict[str, str] = field(default_factory=dict) # by column of the contract
@@ -53,6 +54,7 @@ def source_of(
     return Source(
         *kept,
         start=proposal.start,
+        timezone=proposal.timezone,
         labels=proposal.labels,
         **mark_settings({name: proposal.marks[name] for name in kept[0] if name in proposal.marks}),
         negative_amounts=proposal.negative_amounts,

@@ -59,9 +59,9 @@ def _follow_in_search(settings: dict, best: str) -> dict:
 
 # %% ../../nbs/api/70_pipeline/82_adoption.ipynb #2d7d3708
 DECISIONS = "DECISIONS.md"
-_WRITTEN = "`params.yaml` as it was written, without `prepare.csv`, has the MD5 "
+_WRITTEN = "`params.yaml` as it was written, without what says how files are read, has the MD5 "
 # This line stays when a command is stopped half-way.
-_BEFORE = "`params.yaml` as it was before, without `prepare.csv`, has the MD5 "
+_BEFORE = "`params.yaml` as it was before, without what says how files are read, has the MD5 "
 
 
 def check_replaceable(
@@ -117,8 +117,8 @@ def decisions_page(
     )
 
 
-def _others(params: str) -> str: # params.yaml without prepare.csv, which inspect reads, and keeps
-    return splice(params, 'prepare: {csv: ""}', "params.yaml")
+def _others(params: str) -> str: # params.yaml without what inspect reads itself, and keeps
+    return splice(params, 'prepare: {csv: "", timezone: "", start: ""}', "params.yaml")
 
 
 def _md5(content: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..data.moments import START
 from ..data.numbers import mark_settings
 from ..data.profile import Survey
 from ..data.proposed_columns import Proposal
@@ -67,7 +68,7 @@ def prepare_settings(known: Known) -> dict:
         "decimals": proposal.decimals,
         **mark_settings(proposal.marks),
         "negative_amounts": proposal.negative_amounts,
-        "timezone": "UTC",
+        "timezone": proposal.timezone,
         "labels": proposal.labels,
         "csv": {},
         "entities": proposal.entities,
@@ -127,7 +128,7 @@ def features_settings(known: Known) -> dict:
     negative = ["is_negative"] if proposal.negative_amounts == "column" else []
     return {
         "units": {name: 10**digits for name, digits in proposal.decimals.items()},
-        "timezone": "UTC",
+        "timezone": proposal.timezone,
         "calendar": _calendar(known),
         "windows": windows,
         "attributes": [],
@@ -140,7 +141,7 @@ def features_settings(known: Known) -> dict:
 
 def _calendar(known: Known) -> list[str]: # features that the times give
     kind = known.proposal.time_kind
-    if kind == "steps" or known.span < 2:
+    if (kind == "steps" and known.proposal.start == START) or known.span < 2:
         return []
     return ["is_weekend"] if kind == "date" else ["is_weekend", "is_night"]
 

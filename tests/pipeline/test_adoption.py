@@ -5,12 +5,14 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from mlproj.core.checks import UserError
 from mlproj.pipeline import adoption
 from mlproj.pipeline.adoption import DECISIONS, adopt
-from mlproj.pipeline.proposal import csv_settings, propose
+from mlproj.pipeline.proposal import Given, propose, read_given
 from support import ROOT
 
 
@@ -83,12 +85,47 @@ def test_how_files_are_read_may_be_set_before_a_write(folder, proposals, earlier
         adopt(folder, proposals[0])
     params = folder / "params.yaml"
     read_so = params.read_text().replace("  csv: {}\n", "  csv:\n    encoding: cp1250\n")
+    read_so = read_so.replace("  timezone: UTC\n", "  timezone: Europe/Prague\n", 1)
     params.write_text(read_so)
-    adopt(folder, proposals[1].replace("  csv: {}", "  csv: {encoding: cp1250}"))
-    assert csv_settings(folder) == {"encoding": "cp1250"}
-    params.write_text(read_so.replace("timezone: UTC", "timezone: CET", 1))
+    given = read_given(folder)
+    assert given == Given({"encoding": "cp1250"}, "Europe/Prague", "1970-01-01")
+    kept = proposals[1].replace("  csv: {}", "  csv: {encoding: cp1250}")
+    adopt(folder, kept.replace("  timezone: UTC", "  timezone: Europe/Prague", 1))
+    assert read_given(folder) == given
+    params.write_text(read_so.replace("max_rejected: 0.01", "max_rejected: 0.02", 1))
     with pytest.raises(UserError, match="has changes that no commit holds"):
         adopt(folder, proposals[1])
+
+
+def zoned_sales(n_rows: int, zone: str, form: str) -> tuple[str, pd.Series]: # text of a file, its moments
+    start = pd.Timestamp("2024-03-01", tz="UTC")
+    moments = pd.Series(pd.date_range(start, periods=n_rows, freq="67min")).dt.tz_convert(zone)
+    written = moments.dt.strftime(form) if form else (moments - start).dt.total_seconds() // 60
+    rows = [f"{time},c{n % 9},{n % 90}.50,{int(n % 9 == 0)}" for n, time in enumerate(written)]
+    return "\n".join([f"{'time' if form else 'step_minutes'},card,amount,fraud", *rows]), moments
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S %Z", "%d/%m/%Y %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S", ""])
+def test_times_are_proposed_in_the_zone_and_from_the_start_of_the_settings(tmp_path, form):
+    text, moments = zoned_sales(900, "Europe/London", form)
+    (tmp_path / "sales.csv").write_text(text)
+    given = Given(timezone="Europe/London", start="2024-03-01")
+    proposal = propose([tmp_path / "sales.csv"], given=given)
+    first, last = (f"{time:%Y-%m-%d %H:%M}" for time in moments.dt.tz_convert("UTC").iloc[[0, -1]])
+    assert f"# 900 transactions from {first} to {last} UTC, " in proposal
+    proposed = YAML(typ="safe", pure=True).load(proposal)
+    assert proposed["prepare"]["timezone"] == proposed["features"]["timezone"] == "Europe/London"
+    assert proposed["prepare"]["start"] == ("1970-01-01" if form else "2024-03-01")
+    assert proposed["features"]["calendar"] == ["is_weekend", "is_night"]
+    assert "is timezone right?" not in proposal and "not known" not in proposal and "not real" not in proposal
+
+
+def test_times_that_name_a_zone_need_its_region(tmp_path):
+    text, _ = zoned_sales(900, "Europe/London", "%Y-%m-%d %H:%M:%S %Z")
+    (tmp_path / "sales.csv").write_text(text)
+    assert "Set aside: " in propose([tmp_path / "sales.csv"])
+    proposal = propose([tmp_path / "sales.csv"], given=Given(timezone="Europe/London"))
+    assert "Set aside: " not in proposal and "BST counts only where" not in proposal
 
 
 def test_files_keep_their_names_in_the_reasons(tmp_path):
