@@ -530,6 +530,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                              'mlproj/data/json_lines.py'),
                                         'mlproj.data.json_lines._fault': ( 'api/20_data/json_lines.html#_fault',
                                                                            'mlproj/data/json_lines.py'),
+                                        'mlproj.data.json_lines._fault_of_list': ( 'api/20_data/json_lines.html#_fault_of_list',
+                                                                                   'mlproj/data/json_lines.py'),
                                         'mlproj.data.json_lines._group_structure': ( 'api/20_data/json_lines.html#_group_structure',
                                                                                      'mlproj/data/json_lines.py'),
                                         'mlproj.data.json_lines._is_list': ( 'api/20_data/json_lines.html#_is_list',

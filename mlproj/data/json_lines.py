@@ -181,9 +181,20 @@ def named_once(
     return values
 
 
+def _fault_of_list(path: Path, scan: TextScan) -> str:
+    try:
+        with open_text(path, scan.encoding) as file:
+            json.load(file, object_pairs_hook=named_once)
+    except Repeated as error:
+        return f"it names {error.args[0]!r} twice in one object"
+    except (ValueError, RecursionError):
+        return _NO_LIST
+    return "one of its objects has very many levels or broken characters"
+
+
 def _fault(path: Path, scan: TextScan, options: dict[str, object]) -> str: # of a file that cannot be read
     if options["format"] == "array":
-        return _NO_LIST
+        return _fault_of_list(path, scan)
     with open_text(path, scan.encoding) as file:
         for number, line in enumerate(iter(lambda: file.readline(LARGEST_OBJECT), ""), 1):
             if len(line) == LARGEST_OBJECT:

@@ -275,6 +275,16 @@ def test_a_list_that_is_cut_is_refused():
             read(text[:end].encode(), "a.json")
 
 
+@pytest.mark.parametrize("place", range(0, 40, 13))
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.jsonl"])
+def test_a_name_that_stands_twice_in_an_object_is_named(name, place):
+    objects = [json.dumps({"id": n, "card": {"no": n}}) for n in range(40)]
+    objects[place] = '{"id": 7, "card": {"no": 1, "no": 2}}'
+    text = "\n".join(objects) if name.endswith("l") else f"[{', '.join(objects)}]"
+    with pytest.raises(UserError, match="names 'no' twice in one object"):
+        read(text.encode(), name)
+
+
 # Parquet.
 
 MOMENT = clock.datetime(2024, 1, 1, 0, 11, 29, 123456)
