@@ -1373,6 +1373,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'mlproj/explain/contributions.py'),
                                               'mlproj.explain.contributions.measure_importance': ( 'api/60_explain/contributions.html#measure_importance',
                                                                                                    'mlproj/explain/contributions.py'),
+                                              'mlproj.explain.contributions.model_beside': ( 'api/60_explain/contributions.html#model_beside',
+                                                                                             'mlproj/explain/contributions.py'),
                                               'mlproj.explain.contributions.partial_dependence': ( 'api/60_explain/contributions.html#partial_dependence',
                                                                                                    'mlproj/explain/contributions.py'),
                                               'mlproj.explain.contributions.permutation_importance': ( 'api/60_explain/contributions.html#permutation_importance',

@@ -13,6 +13,7 @@ from mlproj.explain.contributions import (
     contributions,
     count_changes,
     importance,
+    model_beside,
     partial_dependence,
     permutation_importance,
     plot_alert,
@@ -209,3 +210,26 @@ def test_unknown_labels_count_as_unknown():
         counts.loc["kept", "label unknown"] == 300
         and counts.loc["new"].sum() == counts.loc["gone"].sum() == 0
     )
+
+
+@pytest.mark.parametrize("n_frauds", [0, 20])
+def test_a_champion_is_compared_with_the_runner_up_and_not_with_itself(tmp_path, n_frauds):
+    draw, ids = np.random.default_rng(4), np.arange(200)
+    labels = pd.array([1] * n_frauds + [0] * (190 - n_frauds) + [None] * 10, "Int8")
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "predictions/backtest").mkdir(parents=True)
+    rows = pd.DataFrame({"transaction_id": ids, "is_fraud": labels})
+    rows.to_parquet(tmp_path / "prepared/transactions.parquet")
+    for name, noise in {"best": 0.1, "second": 0.5, "third": 5.0, "unknown": 0.1}.items():
+        score = rows.is_fraud.fillna(0).astype("float64") + draw.normal(0, noise, len(rows))
+        predicted = pd.DataFrame({"transaction_id": ids, "score": score})
+        predicted.to_parquet(tmp_path / f"predictions/backtest/{name}.parquet")
+        if name != "unknown":
+            (tmp_path / "models" / name).mkdir(parents=True)
+            (tmp_path / "models" / name / "meta.json").touch()
+    assert model_beside(tmp_path, "best", "third") == "third"
+    assert model_beside(tmp_path, "best", "best") == "second"
+    assert model_beside(tmp_path, "second", "second") == "best"
+    for name in ("second", "third"):
+        (tmp_path / "models" / name / "meta.json").unlink()
+    assert model_beside(tmp_path, "best", "best") == "best"
