@@ -757,6 +757,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'mlproj.data.proposal._digits': ('api/20_data/proposal.html#_digits', 'mlproj/data/proposal.py'),
                                       'mlproj.data.proposal._find_plan': ( 'api/20_data/proposal.html#_find_plan',
                                                                            'mlproj/data/proposal.py'),
+                                      'mlproj.data.proposal._is_written_whole': ( 'api/20_data/proposal.html#_is_written_whole',
+                                                                                  'mlproj/data/proposal.py'),
                                       'mlproj.data.proposal._seconds': ('api/20_data/proposal.html#_seconds', 'mlproj/data/proposal.py'),
                                       'mlproj.data.proposal._settled': ('api/20_data/proposal.html#_settled', 'mlproj/data/proposal.py'),
                                       'mlproj.data.proposal._time_note': ( 'api/20_data/proposal.html#_time_note',

@@ -17,11 +17,12 @@ from ..core.columns import TIMES
 from ..core.wording import count_noun
 from .answers import find_places
 from .choices import ROLES, check_choices, chosen_columns, chosen_for_others, spare_chosen
+from .currencies import WRITTEN_WHOLE, count_currencies
 from .entities import determines, rank_cards, rank_entities
 from .further_columns import add_further_columns
 from .label_words import read_words
 from .moments import NEEDS_REGION, START, TIMELIKE, UNKNOWN_START, steps_back
-from .numbers import Marks
+from .numbers import CURRENCIES, Marks
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, taken_columns
 from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels
@@ -199,9 +200,20 @@ class _Digits:
     rounded: bool # whether these rows are rounded; otherwise they are set aside
 
 
+def _is_written_whole(survey: Survey, profile: Profile) -> bool: # by the currencies that are said
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", profile.name)
+    said = {word.upper() for word in words if word.upper() in CURRENCIES}
+    said |= set(count_currencies(survey.raw[profile.name]))
+    for name, other in survey.profiles.items():
+        if "currency" in meanings(name) and set(map(str.upper, other.words)) <= set(CURRENCIES):
+            said |= set(map(str.upper, other.words))
+    return bool(said) and said <= WRITTEN_WHOLE
+
+
 def _digits(survey: Survey, profile: Profile) -> _Digits:
     if profile.digits <= 4:
-        return _Digits(max(profile.digits, 2), 0, False)
+        whole = profile.digits == 0 and _is_written_whole(survey, profile)
+        return _Digits(0 if whole else max(profile.digits, 2), 0, False)
     after = survey.texts(profile.name).dropna().str.extract(r"[.,](\d*?)0*\D*$", expand=False)
     digits = after.str.len().fillna(0)
     if (digits > MOST_DIGITS).mean() > 0.005: # as floats are that were computed

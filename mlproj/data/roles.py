@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from .currencies import WRITTEN_WHOLE
 from .label_words import FEW_WORDS, MOST_WORDS, Words, label_doubt, read_words, word_value
 from .moments import Reading
 from .numbers import CURRENCIES
@@ -242,15 +243,12 @@ _ASKED = set("billed claimed submitted requested charged invoiced declared recla
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
-_NO_CENTS = set("JPY KRW VND CLP ISK XAF XOF XPF UGX RWF PYG GNF IDR HUF COP IRR LAK".split())
-
-
 def _perhaps_cents(survey: Survey, profile: Profile) -> str: # a doubt, or nothing
     if profile.whole < profile.numbers or "float" in profile.kind or profile.high < 10_000:
         return ""
     said = [set(other.words) for name, other in survey.profiles.items() if "currency" in meanings(name)]
     said = [{word.strip().upper() for word in words} for words in said if words]
-    in_cents = any(words <= set(CURRENCIES) and not words & _NO_CENTS for words in said)
+    in_cents = any(words <= set(CURRENCIES) and not words & WRITTEN_WHOLE for words in said)
     few = pd.to_numeric(survey.head[profile.name], errors="coerce").dropna()
     round_ones = (few % 100 == 0).mean() > 0.5
     if not {"cents", "cent", "minor"} & set(known_words(profile.name)) and (not in_cents or round_ones):

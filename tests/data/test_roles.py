@@ -458,3 +458,22 @@ def test_whole_amounts_beside_a_currency_with_cents_are_not_sure(currency, facto
     table = ROW.drop(columns="paid").assign(amount=amounts, currency=currency)
     proposal = propose_roles(survey(table), "t")
     assert ("not sure: perhaps cents" in proposal.notes["amount"]) == doubtful
+
+
+WHOLE = {"JPY": "¥", "HUF": "HUF ", "IDR": "Rp ", "KRW": "₩", "EUR": "€", "USD": "$"} # currency → its sign
+
+
+@pytest.mark.parametrize("place", ["name", "column", "sign"])
+@pytest.mark.parametrize("currency", WHOLE)
+def test_amounts_of_a_currency_without_cents_stay_whole(currency, place):
+    amounts = pd.Series([1_600 + 137 * n for n in range(200)])
+    written = amounts.map("{:,}".format) if place == "sign" else amounts.astype("float64")
+    sign = WHOLE[currency] if place == "sign" else ""
+    table = ROW.drop(columns="paid").assign(amount=sign + written if sign else written)
+    if place == "name":
+        table = table.rename(columns={"amount": f"amount_{currency.lower()}"})
+    if place == "column":
+        table["currency"] = currency
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.decimals["amount"] == (2 if currency in ("EUR", "USD") else 0)
+    assert "cents" not in proposal.notes["amount"]
