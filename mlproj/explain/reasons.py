@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SENTENCES', 'TOO_FEW', 'NO_OTHERS', 'NONE_KNOWN', 'UNDEFINED', 'WEEKDAYS', 'CALENDAR_SENTENCES', 'plain_value',
-           'sentence', 'reasons', 'in_markdown']
+           'sentence', 'reasons', 'rule_reasons', 'in_markdown']
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #8676bf61
 import html
@@ -195,6 +195,24 @@ def reasons(
         f"{sentence(name, row, definition).removesuffix('.')}: odds of fraud ×\u00a0{_factor(parts[name])}."
         for name in largest
     ]
+
+# %% ../../nbs/api/60_explain/10_reasons.ipynb #06ee06b7
+def rule_reasons(
+    limits: Mapping[str, float], # input → its limit, above 0
+    row: Mapping, # as for `sentence`
+    definition: Definition,
+    n_reasons: int,
+) -> list[str]: # the input that is furthest above its limit first
+    "Say how the inputs of a rule stand to their limits."
+    ratio = {name: -1.0 if _is_missing(row[name]) else row[name] / limit for name, limit in limits.items()}
+    largest = sorted(ratio, key=ratio.get, reverse=True)[:n_reasons]
+    lines = []
+    for name in largest:
+        side = "above" if ratio[name] > 1 else "at" if ratio[name] == 1 else "below"
+        limit = f"the rule's limit of {plain_value(limits[name])}"
+        stands = f"{limit} does not count" if _is_missing(row[name]) else f"{side} {limit}"
+        lines.append(f"{sentence(name, row, definition).removesuffix('.')}: {stands}.")
+    return lines
 
 # %% ../../nbs/api/60_explain/10_reasons.ipynb #d91d05e5
 def in_markdown(

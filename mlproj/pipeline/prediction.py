@@ -28,7 +28,7 @@ from ..data.conversions import Source
 from ..data.file_places import linked_files
 from ..evaluation.probabilities import calibrate
 from ..explain.contributions import contributions
-from ..explain.reasons import reasons
+from ..explain.reasons import reasons, rule_reasons
 from ..explain.spot_check import write_csv
 from ..features.definition import Definition, parse_definition, read_columns
 from ..features.recompute import make_features, read_seen
@@ -301,12 +301,21 @@ def _score(
         threshold = np.inf if meta["threshold"] is None else meta["threshold"]
         columns |= {"probability": calibrate(meta["calibration"], score), "alert": score >= threshold}
     scored = pd.DataFrame(columns, rows.index)
-    if model.has_contributions:
-        n = min(parameters["explain"]["n_reasons"], len(model.features))
-        parts = contributions(model, rows).parts
-        said = [reasons(parts.loc[row], _values(rows.loc[row]), definition, n) for row in rows.index]
+    n = min(parameters["explain"]["n_reasons"], len(model.features))
+    if said := _reasons(rows, model, definition, n):
         scored[[f"reason_{number}" for number in range(1, n + 1)]] = said
     return scored
+
+
+def _reasons(rows: pd.DataFrame, model: Model, definition: Definition, n: int) -> list[list[str]]:
+    "Say why each row has its score; nothing for a model that does not tell."
+    if model.has_contributions:
+        parts = contributions(model, rows).parts
+        return [reasons(parts.loc[row], _values(rows.loc[row]), definition, n) for row in rows.index]
+    if model.recipe["estimator"] == "Rule":
+        limits = model.recipe["parameters"]["limits"]
+        return [rule_reasons(limits, _values(rows.loc[row]), definition, n) for row in rows.index]
+    return []
 
 
 def _values(row: pd.Series) -> Mapping:

@@ -22,7 +22,7 @@ from mlproj.explain.contributions import (
     plot_importance,
     plot_partial_dependence,
 )
-from mlproj.explain.reasons import reasons, sentence
+from mlproj.explain.reasons import reasons, rule_reasons, sentence
 from mlproj.explain.spot_check import choose_transactions, write_spot_check
 from mlproj.features.definition import AGGREGATES, parse_definition
 from mlproj.models.model import Model, fit_model
@@ -233,3 +233,14 @@ def test_a_champion_is_compared_with_the_runner_up_and_not_with_itself(tmp_path,
     for name in ("second", "third"):
         (tmp_path / "models" / name / "meta.json").unlink()
     assert model_beside(tmp_path, "best", "best") == "best"
+
+
+def test_the_reasons_of_a_rule_are_its_limits():
+    definition, limits = ANONYMOUS, {"amount": 220, "v1": 3, "v2": 0.5}
+    row = {"amount": 250.0, "v1": 1.5, "v2": np.nan}
+    assert rule_reasons(limits, row, definition, 3) == [
+        "The amount is 250.00: above the rule's limit of 220.",
+        "v1 = 1.5: below the rule's limit of 3.",
+        "v2 = missing: the rule's limit of 0.5 does not count.",
+    ]
+    assert rule_reasons(limits, row | {"v1": 3}, definition, 2)[1] == "v1 = 3: at the rule's limit of 3."
