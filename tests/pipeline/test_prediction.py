@@ -16,7 +16,7 @@ from mlproj.data.simulator import World, simulate
 from mlproj.features.definition import parse_definition
 from mlproj.features.recompute import make_features
 from mlproj.pipeline.parameters import read_parameters
-from mlproj.pipeline.prediction import Predicted, new_features, read_new, write_predicted
+from mlproj.pipeline.prediction import Predicted, check_currency, new_features, read_new, write_predicted
 from support import ROOT, Project, message
 
 WORLD = World(n_customers=30, n_terminals=20, n_days=45, radius=20)
@@ -261,3 +261,18 @@ def test_ids_of_a_new_file_have_the_types_of_the_history(history, new, read, rea
     kept, rejected = read_new(tmp_path / "new.csv", settings("none"), tmp_path / "history.parquet")
     assert kept["customer_id"].to_pylist() == read
     assert rejected["reason"].to_pylist() == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(("known", "said", "refused"), [
+    ("€", "EUR ", False), ("€", "$", True), ("USD ", "kr ", True), ("", "$", False), ("$", "", False),
+])
+def test_amounts_in_another_currency_than_the_data_are_refused(tmp_path, known, said, refused):
+    (tmp_path / "data/transactions").mkdir(parents=True)
+    for name, sign in {"data/transactions/a.csv": known, "new.csv": said}.items():
+        (tmp_path / name).write_text("paid\n" + "".join(f"{sign}{n}.50\n" for n in range(1, 20)))
+    arguments = (tmp_path / "new.csv", tmp_path, {"csv": {}, "columns": {"amount": "paid"}})
+    if refused:
+        with pytest.raises(UserError, match="the amounts of new.csv are in .*, and those of the data in"):
+            check_currency(*arguments)
+    else:
+        check_currency(*arguments)
