@@ -147,7 +147,8 @@ def _entity_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     points += sum(value for meaning, value in _SPOILS_ENTITY.items() if meaning in named)
     opaque = _opaque(survey, profile)
     points += 2.0 * ("id" in named) * bool(sides)
-    points -= 3.0 * ("name" in named) * (not sides & {"merchant", "payee", "terminal"} and not opaque)
+    person = not (opaque or profile.numeric or sides & {"merchant", "payee", "terminal"})
+    points -= 3.0 * ("name" in named) * person
     points -= 7.0 * (_is_class(survey, profile) or _is_count(profile, sides))
     points -= 7.0 * _is_category(survey, profile, sides)
     points -= 6.0 * (profile.distinct < 5) + 3.0 * (profile.distinct < 10) * bool(sides & _PAYERS.keys())
@@ -188,11 +189,18 @@ def rank_entities(
     paid = any(side(one.columns[0]) == "payer" and one not in contacts for one in found)
     found = [one for one in found if one not in contacts or one is most and not paid]
     found = [one for one in found if not paid or _sides(one.columns[0]) != {"worker"}]
-    return [
-        one
-        for n, one in enumerate(found)
-        if not any(says_the_same(survey, one.columns[0], other.columns[0]) for other in found[:n])
-    ]
+    return [one for one in found if not any(_stands_for(survey, other, one) for other in found)]
+
+
+def _weight(entity: Candidate) -> tuple[float, float]: # by whom it names, then by points
+    weights = {**_PAYERS, **_OTHERS}
+    return max((weights[one] for one in _sides(entity.columns[0])), default=0.0), entity.points
+
+
+def _stands_for(survey: Survey, one: Candidate, other: Candidate) -> bool: # a merchant for its only terminal
+    if (*_weight(one), other.columns) <= (*_weight(other), one.columns): # the first by name of two alike
+        return False
+    return says_the_same(survey, one.columns[0], other.columns[0])
 
 # %% ../../nbs/api/20_data/67_entities.ipynb #e693d3b3
 def determines(
@@ -231,8 +239,9 @@ def rank_cards(
             points = max([_PAYERS.get(one, 0.0) for one in sides], default=0.0) + 0.2 * entity.points
             found.append(Candidate(entity.columns, points, entity.reasons, entity.doubt))
     if not found:
-        acting = [one for one in entities if _sides(one.columns[0]) in (set(), {"worker"}, {"payee"})]
-        found = [_unnamed_payer(one) for one in acting]
+        acting = [one for one in entities if _sides(one.columns[0]) in (set(), {"worker"})]
+        payees = [one for one in entities if _sides(one.columns[0]) == {"payee"}] # as of a patient's claims
+        found = [_unnamed_payer(one) for one in acting or payees]
     ranking = rank("card", found, 0.0, chosen)
     if chosen is not None or not ranking.rivals:
         return ranking

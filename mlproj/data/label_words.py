@@ -16,14 +16,19 @@ from .vocabulary import known_words, meanings, name_words
 
 # %% ../../nbs/api/20_data/64_label_words.ipynb #e710c855
 _YES = set(
-    "1 true yes y t ja j oui o si s sim vrai verdadero verdadeiro wahr vero tak evet ya 是 да on".split()
+    "1 true yes y t ja j oui o si s sim vrai verdadero verdadeiro wahr vero tak evet ya co naam "
+    "是 да はい 예 네 on".split()
 )
 _NO = set(
-    "0 false no n f nein non nao faux falso falsch nie hayir niet nee net tidak 否 нет off negative".split()
+    "0 false no n f nein non nao faux falso falsch nie hayir niet nee net tidak khong "
+    "否 нет いいえ 아니오 아니요 off negative".split()
 )
-_BAD = set("bad stolen positive chargeback confirmed_fraud compromised illegal criminal hacked thief".split())
+_BAD = set(
+    "bad stolen positive chargeback confirmed_fraud compromised illegal criminal hacked thief dirty".split()
+)
 _GOOD = set(
-    "good ok okay normal negative clean cleared safe valid regular honest benign none legal white".split()
+    "good ok okay normal negative clean cleared safe valid regular honest benign none legal white normale "
+    "normaal normalna norma обычная обычный uczciwa echt regolare regulier salim sah asli temiz".split()
 )
 _OPEN = set( # of a transaction that was refused, nobody learns more
     "unknown unlabeled unlabelled pending open undetermined review under_review na n_a ? unconfirmed "

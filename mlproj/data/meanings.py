@@ -36,7 +36,8 @@ MEANINGS = {
     "target": """label labels lbl tgt class target outcome y tag etiqueta rotulo etikett
         zielvariable klasse classe clase objetivo cible alvo groundtruth truth 标签 метка etiquette""",
     "genuine": """genuine legit legitimate legitim licit legitima legitimo nonfraud legitimas
-        legitimos legittimo lecito licito genuino genuina nonfraudulent""",
+        legitimos legittimo lecito licito genuino genuina nonfraudulent mesru legitiem prawidlowa
+        prawidlowy legalna""",
     "not": "not non no kein nicht pas nie tidak bukan degil nao",
     "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur
         indicador indicatore drapeau 是否 여부 czy priznak mi""",
@@ -63,13 +64,14 @@ MEANINGS = {
 MEANINGS |= {
     "date": """date dates datum fecha data dato tarih dt datetime day dagen 日期 дата 일자 날짜 日付
         dte dat pvm dzien tanggal tgl riqi tarikh""",
-    "clock": """time tempo clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat 时间
-        время 시간 시각 時刻 hhmmss hms tid tijdstip jam waktu shijian waqt""",
+    "clock": """time tempo clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat
+        时间 время 시간 시각 時刻 hhmmss hms tid tijdstip jam waktu shijian waqt""",
     "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt
         moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 일시 日時 czas
         znacznik utc dtm tstamp created creation erstellt erstellung creado creada creacion criado
         criada criacao cree creato creazione aangemaakt utworzenia dibuat olusturma waktu shijian
-        performed executed happened initiated nichiji vremya datetimes tidpunkt cas""",
+        performed executed happened initiated nichiji vremya datetimes tidpunkt cas zaman zamani
+        damgasi""",
     "step": """step steps tick elapsed offset seconds sec secs delta hours days minutes period week
         weeks timestep t dias jours tage giorni giorno dagen hari meses mois monate mesi maanden dni""",
     "year": "year yr jahr ano annee anno jaar rok yil 年",
@@ -133,7 +135,7 @@ MEANINGS |= {
         times qty quantity quantidade cantidad menge rank similarity qtd conteo contagem liczba
         medio medios srednia ortalama acumulado acumulada accumulated acumulados cumul kumuliert
         hist historical attempts attempt intentos tentativas tentatives versuche fehlversuche deneme
-        harian sayisi cishu pingjun frekuensi percobaan logins""",
+        harian sayisi cishu pingjun frekuensi percobaan logins today""",
     "measure": """income salary age alter edad idade distance dist duration dur length population
         pop size years months einkommen revenu deductible premium coverage interest tenure hours
         days minutes score level temperature wiek usia yas leeftijd duree dauer durata duracion
@@ -190,7 +192,8 @@ MEANINGS |= {
         segurado participant participante peserta versicherungsnehmer vertrag vertrags contract
         contrato contrat contratto employee empleado mitarbeiter rider player guest traveler
         traveller household applicant borrower kaiin kunder visitor asiakas zakaznik amil alamil
-        aleamil titolare cedula rut ruc nit imsi requestor requester loyalty""",
+        aleamil titolare cedula rut ruc nit imsi requestor requester loyalty kullanici kullanicilar
+        uye pengguna usager bruger uzivatel felhasznalo anvandare""",
     "payer": """orig originator origin sender payer payor debtor from remitter emetteur auftraggeber
         ordering remetente emisor ordenante zahler absender debit source initiator origen origem
         origine mittente nadawca nadawcy gonderen pengirim verzender opdrachtgever betaler payeur
@@ -295,7 +298,7 @@ MEANINGS |= {
 
 # %% ../../nbs/api/20_data/61_meanings.ipynb #5f27fcb6
 _PHRASES = {
-    "fraud": "gian_lan lua_dao account_takeover bust_out sim_box is_ato ato_flag",
+    "fraud": "gian_lan lua_dao bust_out sim_box is_ato ato_flag",
     "suspicion": "nghi_ngo dang_ngo bat_thuong",
     "contact": "email_address mail_address phone_number",
     "transaction": "giao_dich don_hang thanh_toan chuyen_khoan",
@@ -324,6 +327,7 @@ _PHRASES = {
     "after": "giao_dich_sau",
     "person": "gioi_tinh nghe_nghiep",
     "target": "ground_truth",
+    "genuine": "hop_le binh_thuong",
 }
 
 # %% ../../nbs/api/20_data/61_meanings.ipynb #d7701298
@@ -369,7 +373,7 @@ _OTHER_SCRIPTS = {
     "text": "описан коммент 描述 摘要 説明 적요",
     "person": "пол професс 性别 职业 婚姻 性別 職業 성별 직업",
     "chargeback": "退单 争议",
-    "genuine": "正常",
+    "genuine": "正常 정상 легитимн легальн правомерн",
     "weekday": "星期 曜日 요일",
 }
 

@@ -206,13 +206,9 @@ def _read_part(profile: Profile, values: pd.Series, named: frozenset[str]) -> Re
     named |= {"hour"} if "clock" in named and mixed else set() # a clock of whole hours
     named |= {"day of the year"} if "day" in named and mixed else set()
     for part, (low, high) in PARTS.items():
-        if (
-            part in named
-            and (profile.low, profile.high) != (0, 1) # a flag, such as unusual_hour
-            and low <= profile.low
-            and profile.high <= high
-            and len(known_words(profile.name)) <= 2
-        ):
+        inside = low <= profile.low and profile.high <= high
+        flag = (profile.low, profile.high) == (0, 1) # such as unusual_hour
+        if part in named and inside and not flag and len(known_words(profile.name)) <= 2:
             return Reading(part, _WRITTEN[part], values)
     return None
 
@@ -248,6 +244,8 @@ def _read_compact(profile: Profile, values: pd.Series, named: frozenset[str]) ->
     return None
 
 # %% ../../nbs/api/20_data/63_moments.ipynb #2097ad5b
+_NO_TIMES = {"id", "index", "amount", "balance", "limit", "measure", "statistic", "place", "contact"}
+_NO_TIMES |= {"card", "account", "customer", "payer", "payee", "merchant", "terminal", "device", "birth"}
 _SPAN = 15 # years between the first and the last of dates whose name says nothing
 
 
@@ -257,7 +255,7 @@ def _read_unnamed(survey: Survey, profile: Profile) -> Reading | None:
 
 def _read_unnamed_days(survey: Survey, profile: Profile) -> Reading | None:
     dated = len(str(int(profile.high))) in (8, 14) and profile.whole == profile.given
-    if not dated or profile.distinct < 3 or not meanings(profile.name) <= {"transaction"}:
+    if not dated or profile.distinct < 3 or meanings(profile.name) & _NO_TIMES:
         return None
     found = _read_compact(profile, survey.numbers(profile.name), frozenset({"date"}))
     if found is None or not found.format.startswith("%Y") or found.seconds.count() < profile.given:
@@ -274,7 +272,8 @@ def _rises(numbers: pd.Series) -> bool: # by unequal steps: a counter has one
 
 
 def _read_rising(survey: Survey, profile: Profile) -> Reading | None: # numbers that rise as times do
-    if meanings(profile.name) or profile.low < 0 or profile.distinct < max(24, 0.3 * profile.rows):
+    named = meanings(profile.name)
+    if named & _NO_TIMES or profile.low < 0 or profile.distinct < max(24, 0.3 * profile.rows):
         return None
     if not _rises(pd.to_numeric(survey.head[profile.name], errors="coerce")):
         return None
@@ -283,7 +282,7 @@ def _read_rising(survey: Survey, profile: Profile) -> Reading | None: # numbers 
         return None
     epoch = _read_epoch(profile, numbers, frozenset({"moment"})) if profile.whole == profile.given else None
     counter = profile.distinct == profile.rows and not profile.digits
-    if epoch is None and (profile.high >= YEAR_1990 or counter):
+    if epoch is None and (named or profile.high >= YEAR_1990 or counter):
         return None
     doubt = "not sure: its name does not say that it is a time, its values rise with the rows"
     return replace(epoch or Reading("steps", "seconds", numbers), doubt=doubt)

@@ -239,7 +239,7 @@ _SPOILS_AMOUNT = {
 # %% ../../nbs/api/20_data/65_roles.ipynb #eaa91d17
 _WEAK = set("value total totale sum valor valeur valore wert paid usd eur price points preis prix".split())
 _WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
-_ASKED = set("billed claimed submitted requested charged invoiced declared reclamado".split())
+_ASKED = set("billed claimed submitted requested request charged invoiced declared reclamado".split())
 _PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
@@ -336,7 +336,7 @@ def _id_candidate(profile: Profile) -> Candidate:
     }
     named = {"transaction", "id"} <= found and profile.distinct == profile.rows
     points -= (5.0 if named else 9.0) * bool(somebody) * (not alone)
-    points -= 3.0 * bool({"session", "code", "token"} & set(words)) # which other things have, too
+    points -= 3.0 * bool({"code", "token"} & set(words)) + 5.0 * ("session" in words) # of many things
     last = meanings(words[-1]) if words else frozenset()
     spoiled = found - {"text", "index"} if last == {"id"} else found # of a message, a record
     points += sum(value for meaning, value in _SPOILS_ID.items() if meaning in spoiled)

@@ -190,18 +190,20 @@ def rank_times(
         unsure = "not sure: its name hardly says so" if rises else "not sure: it does not rise with the rows"
         doubt = "; ".join(filter(None, [alone[0].doubt, unsure]))
         return Ranking("time", (Candidate(alone[0].columns, alone[0].points, alone[0].reasons, doubt),))
-    if ranking.best is None and len(clocks := [one for one in plans if _is_only_clock(survey, one)]) == 1:
+    if ranking.best is None and len(others := [one for one in plans if _may_be_time(survey, one)]) == 1:
         doubt = "not sure: its name says that it is another time"
-        alone = [replace(one, doubt=doubt) for one in found if one.columns == clocks[0].columns]
+        alone = [replace(one, doubt=doubt) for one in found if one.columns == others[0].columns]
         return Ranking("time", tuple(alone))
     return _settle(ranking, {plan.columns: plan for plan in plans}) if chosen is None else ranking
 
 
-def _is_only_clock(survey: Survey, plan: TimePlan) -> bool: # whether nearly each row has its own time
+def _may_be_time(survey: Survey, plan: TimePlan) -> bool: # of each row, whatever it is called
     named = frozenset().union(*map(meanings, plan.columns))
-    if plan.kind != "moment" or named & {"birth", "expiry", "fraud", "chargeback"}:
+    if named & {"birth", "expiry", "fraud", "chargeback"} or plan.kind not in ("moment", "date"):
         return False
-    return plan.seconds.nunique() > 0.5 * len(plan.seconds) and not _belongs_to_somebody(survey, plan)
+    own = plan.seconds.nunique() > 0.5 * len(plan.seconds)
+    rises = plan.seconds.nunique() > 20 and steps_back(plan.seconds) < 0.001
+    return (own if plan.kind == "moment" else rises) and not _belongs_to_somebody(survey, plan)
 
 # %% ../../nbs/api/20_data/66_time_roles.ipynb #c9164598
 def _settle(

@@ -131,7 +131,9 @@ def _counts(name: str) -> bool: # whether the name says how many of something th
     words, amounts = name_words(name), MEANINGS["amount"].split()
     singular = [word[:-1] if word.endswith("s") else "" for word in words]
     several = [one in _meanings_by_word() and one not in amounts for one in singular]
-    return any(word in _NUMBERS and any(several[n + 1 :]) for n, word in enumerate(words))
+    others = [len(one) > 4 and one[-1] not in "ius" for one in singular] # such as num_dependents
+    counted = words[:1] in (["num"], ["number"]) and any(others)
+    return counted or any(word in _NUMBERS and any(several[n + 1 :]) for n, word in enumerate(words))
 
 
 @cache

@@ -171,3 +171,50 @@ def test_a_few_companies_are_a_category():
     proposal = proposal_of(table.assign(delivery_provider=companies))
     assert [proposal.columns[one] for one in proposal.entities] == ["holder", "shop"]
     assert "delivery_provider" in proposal.inputs
+
+
+def test_the_ground_truth_counts_before_disputes():
+    table, draw = write_table(14), np.random.default_rng(14)
+    disputed = ((draw.random(N) < 0.05) | (table.is_fraud == 1)).astype(int)
+    for name in ("ground_truth", "true_label", "is_actual_fraud"):
+        proposal = proposal_of(table.rename(columns={"is_fraud": name}).assign(has_dispute=disputed))
+        assert proposal.columns["is_fraud"] == name
+        assert proposal.inputs == []
+
+
+@pytest.mark.parametrize(("genuine", "fraud"), [
+    ("いいえ", "はい"), ("아니오", "예"), ("không", "có"), ("否", "是"), ("Hayır", "Evet"),
+    ("정상", "사기"), ("正常", "欺诈"), ("легитимная", "мошенническая"), ("hợp lệ", "gian lận"),
+    ("meşru", "sahte"), ("non-fraud", "fraud"),
+])
+def test_labels_of_many_languages_say_which_are_the_frauds(genuine, fraud):
+    table = write_table(15)
+    proposal = proposal_of(table.assign(is_fraud=np.where(table.is_fraud == 1, fraud, genuine)))
+    assert proposal.labels == {genuine.lower(): 0, fraud.lower(): 1}
+    assert "not sure" not in proposal.notes["is_fraud"]
+
+
+@pytest.mark.parametrize("name", ["reimbursement_claimed", "payout_requested", "cost_billed"])
+def test_an_amount_that_was_asked_for_is_the_amount(name):
+    table = write_table(16)
+    proposal = proposal_of(table.rename(columns={"amount": name}).assign(paid_out=table.amount * 0.5))
+    assert proposal.columns["amount"] == name
+
+
+@pytest.mark.parametrize("name", ["uid", "message_id", "call_record_id", "policy_claim_ref"])
+def test_what_names_each_row_is_its_id(name):
+    table = write_table(17)
+    others = {"session_token": table.ref.str.replace("R", "S")[::-1].array}
+    assert proposal_of(table.rename(columns={"ref": name}).assign(**others)).columns["transaction_id"] == name
+
+
+def test_whoever_is_paid_acts_where_nobody_pays():
+    table = write_table(18).rename(columns={"holder": "beneficiary"})
+    proposal = proposal_of(table)
+    assert proposal.columns[proposal.card] == "beneficiary"
+    assert "not sure that it pays" in proposal.notes[proposal.card]
+
+
+def test_a_flag_of_hours_is_no_hour():
+    table, draw = write_table(19), np.random.default_rng(19)
+    assert proposal_of(table.assign(unusual_hour=draw.integers(0, 2, N))).inputs == ["unusual_hour"]
