@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ..core.checks import UserError, check_shape
 from .common_types import without_points
-from .conversions import Source, check_marks, to_contract
+from .conversions import Source, check_file, to_contract
 from .coordinates import beyond_limits, to_metres
 from .numbers import to_text
 from .readers import read_with_remarks
@@ -38,13 +38,13 @@ def read_attributes(
     source = _attribute_source(entity, table, prepare)
     path = _attribute_file(Path(folder), entity, table["file"])
     found = read_with_remarks(engine, path, read_dialect(source.csv))
-    check_marks(found, source, path.name)
-    rows = to_contract(found.table, source, path.name)
+    check_file(found, source, path.name)
+    rows = to_contract(found.table, source)
     rows = rows.mutate(to_text(rows[entity]).value.name(entity)).to_pyarrow()
     _check_rows(rows, entity, path.name)
     if prepare.types.get(entity) != "text": # otherwise both sides keep their characters
         rows = _with_kind(rows, entity, kind, path.name)
-    rows = _put_in_order(rows.drop_columns("unreadable"), entity)
+    rows = _put_in_order(rows.drop_columns(["unreadable", "file"]), entity)
     _check_repeats(rows, entity, path.name)
     return _to_places(rows, path.name)
 

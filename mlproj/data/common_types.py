@@ -6,8 +6,11 @@
 __all__ = ['common_type', 'common_types', 'unite', 'without_points']
 
 # %% ../../nbs/api/20_data/17_common_types.ipynb #06799f0f
+from collections.abc import Iterator
+
 import ibis
 import ibis.expr.datatypes as dt
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -66,11 +69,11 @@ def _kind(column: ibis.Column, is_id: bool, beside_numbers: bool) -> dt.DataType
 
 
 def common_types(
-    files: dict[str, ibis.Table], # by name, from `to_contract`
+    tables: list[ibis.Table], # from `to_contract`
     ids: list[str], # columns that are whole numbers or text
 ) -> dict[str, dt.DataType]: # by column
     "Choose the type of each column over all files."
-    tables, types = list(files.values()), {}
+    types = {}
     for name, kind in tables[0].schema().items():
         same = all(table[name].type() == kind for table in tables)
         if same and (name not in ids or kind.is_string() or kind.is_signed_integer()):
@@ -97,16 +100,17 @@ def _to_type(column: ibis.Column, kind: dt.DataType) -> Reading:
 
 # %% ../../nbs/api/20_data/17_common_types.ipynb #c9af826a
 def unite(
-    files: dict[str, ibis.Table], # by name, from `to_contract`
+    tables: list[ibis.Table], # from `to_contract`; the rows of a file are in one of them, in order
+    names: list[str], # of files, by number
     ids: list[str], # columns that are whole numbers or text
-) -> pa.Table: # all rows in order, with file and row (from 1)
+) -> pa.Table: # all rows in the order of the files, with file and row (from 1)
     "Put the rows of files together."
-    types = common_types(files, ids)
-    tables = [_with_origin(rows, types, file) for file, rows in files.items()]
-    return _without_points(pa.concat_tables(tables), ids)
+    types = common_types(tables, ids)
+    rows = _in_order([_with_types(table, types).to_pyarrow() for table in tables])
+    return _without_points(_with_origin(rows, names), ids)
 
 
-def _with_origin(rows: ibis.Table, types: dict[str, dt.DataType], file: str) -> pa.Table:
+def _with_types(rows: ibis.Table, types: dict[str, dt.DataType]) -> ibis.Table:
     changed = {name: kind for name, kind in types.items() if rows[name].type() != kind}
     readings = {name: _to_type(rows[name], kind) for name, kind in changed.items()}
     lost = [
@@ -115,9 +119,27 @@ def _with_origin(rows: ibis.Table, types: dict[str, dt.DataType], file: str) -> 
     ]
     unreadable = ibis.literal("; ").join([rows.unreadable, *lost]).nullif("")
     values = {name: readings[name].value if name in readings else rows[name] for name in types}
-    table = rows.select(**values | {"unreadable": unreadable}).to_pyarrow()
-    table = table.append_column("file", pa.array([file] * len(table), "string"))
-    return table.append_column("row", pa.array(range(1, len(table) + 1), "int64"))
+    return rows.select(**values | {"unreadable": unreadable})
+
+
+def _in_order(tables: list[pa.Table]) -> pa.Table: # by number of the file
+    parts = {}
+    for table in tables:
+        for number, start, length in _runs(table["file"]):
+            parts[number] = table.slice(start, length)
+    return pa.concat_tables([tables[0].slice(0, 0), *(parts[number] for number in sorted(parts))])
+
+
+def _runs(column: pa.ChunkedArray) -> Iterator[tuple[int, int, int]]: # number, first row, rows
+    numbers, starts, lengths = np.unique(column.to_numpy(), return_index=True, return_counts=True)
+    return zip(numbers, starts, lengths, strict=True)
+
+
+def _with_origin(rows: pa.Table, names: list[str]) -> pa.Table:
+    numbers = rows["file"]
+    row = [np.arange(1, length + 1) for _, _, length in _runs(numbers)]
+    rows = rows.drop_columns("file").append_column("file", pa.array(names, "string").take(numbers))
+    return rows.append_column("row", pa.array(np.concatenate([np.empty(0, "int64"), *row])))
 
 # %% ../../nbs/api/20_data/17_common_types.ipynb #25519695
 def without_points(

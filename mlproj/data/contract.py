@@ -24,9 +24,10 @@ import pyarrow.compute as pc
 from ..core.checks import LARGEST, UserError, check_shape, suggestion
 from ..core.columns import REQUIRED
 from .common_types import unite
-from .conversions import Source, check_marks, to_contract
+from .conversions import Source, check_file, to_contract
 from .coordinates import add_places
 from .currencies import count_currencies, main_currency
+from .file_groups import group_files
 from .file_table import FileTable
 from .readers import find_files, read_with_remarks
 from .text_files import read_dialect
@@ -67,21 +68,15 @@ def read_transactions(
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
     dialect = read_dialect(source.csv)
     found = {name: read_with_remarks(engine, path, dialect, folder) for name, path in paths.items()}
-    currency = _currency([one.table for one in found.values()], source.columns["amount"])
-    files = {}
-    for name, one in _fill_columns(found, source, entities).items():
-        check_marks(one, source, name)
-        files[name] = to_contract(one.table, source, name, currency)
+    found = _fill_columns(found, source, entities)
+    for name, one in found.items():
+        check_file(one, source, name)
+    groups = group_files(engine, {paths[name]: one.table for name, one in found.items()}, source.originals)
+    counts = (count_currencies(group.table[source.columns["amount"]]) for group in groups)
+    currency = main_currency(sum(counts, Counter()))
+    tables = [to_contract(group.table, source, currency, group.file) for group in groups]
     ids = [name for name in ("transaction_id", *entities) if source.types.get(name) != "text"]
-    return add_places(unite(files, ids), source.coordinates)
-
-
-def _currency(tables: list[ibis.Table], amount: str) -> str | None: # that most amounts say
-    counts = Counter()
-    for table in tables:
-        if amount in table.columns:
-            counts += count_currencies(table[amount])
-    return main_currency(counts)
+    return add_places(unite(tables, list(found), ids), source.coordinates)
 
 # %% ../../nbs/api/20_data/20_contract.ipynb #d8cdcbb8
 def check_timezone(

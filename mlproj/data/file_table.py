@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['APPROXIMATE', 'EXACT_WHOLE', 'EXACT_DIGITS', 'MOST_COLUMNS', 'FileTable', 'check_columns', 'EngineFailed', 'catching',
-           'load_table', 'scratch_folder']
+           'load_table', 'stack_tables', 'scratch_folder']
 
 # %% ../../nbs/api/20_data/03_file_table.ipynb #96ba8705
 import tempfile
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
 
 from ..core.checks import UserError
 from ..core.settings import load_settings, project_root
@@ -86,6 +87,28 @@ def load_table(
     "Read rows into a table of the engine. Raises `EngineFailed`."
     with catching(path):
         return engine.create_table(ibis.util.gen_name("raw"), rows, temp=True)
+
+# %% ../../nbs/api/20_data/03_file_table.ipynb #72a831d4
+def stack_tables(
+    engine: ibis.BaseBackend, # from `connect`
+    tables: dict[Path, ibis.Table], # by file, for messages: of the same columns, and of tables of the engine
+) -> ibis.Table: # all rows, in order
+    "Move the rows of several tables into one; a table alone stays as it is. Raises `EngineFailed`."
+    (first, rows), *others = tables.items()
+    if not others:
+        return rows
+    whole = load_table(engine, first, rows)
+    _drop_parts(engine, rows)
+    for path, rows in others: # a union would not keep the order of the rows
+        with catching(path):
+            engine.raw_sql(f"INSERT INTO {whole.get_name()} {engine.compile(rows)}")
+        _drop_parts(engine, rows)
+    return whole
+
+
+def _drop_parts(engine: ibis.BaseBackend, rows: ibis.Table) -> None:
+    for part in rows.op().find(ops.DatabaseTable):
+        engine.raw_sql(f'DROP TABLE "{part.name}"')
 
 # %% ../../nbs/api/20_data/03_file_table.ipynb #5b71c813
 @contextmanager

@@ -17,7 +17,7 @@ import ibis
 
 from ..core.checks import UserError
 from .csv_files import csv_names, read_csv
-from .file_table import FileTable, check_columns, load_table, scratch_folder
+from .file_table import FileTable, check_columns, scratch_folder, stack_tables
 from .json_lines import read_json
 from .logs import read_log
 from .parquet_files import parquet_names, read_parquet
@@ -196,10 +196,11 @@ def read_together(
             columns.setdefault(name, set()).add(kind)
     last = list(paths)[-1]
     check_columns(last, list(columns), "with the files before it, it")
-    first, *others = (one.table.select(**_same_columns(one.table, columns)) for one in found)
-    table = load_table(engine, last, first)
-    for rows in others: # a union would not keep the order of the rows
-        engine.raw_sql(f"INSERT INTO {table.get_name()} {engine.compile(rows)}")
+    same = {
+        path: one.table.select(**_same_columns(one.table, columns))
+        for path, one in zip(paths, found, strict=True)
+    }
+    table = stack_tables(engine, same)
     for path, one in zip(paths, found, strict=True):
         if lacking := [name for name in columns if name not in one.table.columns]:
             remarks.append(f"{path.name} lacks {', '.join(lacking)}, which other files have")

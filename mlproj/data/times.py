@@ -291,17 +291,23 @@ def _with_whole_dates(text: ibis.Column, form: str) -> ibis.Column: # missing wh
     return ibis.cases((text.re_search(f"^{pattern}$"), text), else_=None) if has_dates else text
 
 # %% ../../nbs/api/20_data/13_times.ipynb #491ef239
-def _parts(column: ibis.Column, clock: Clock) -> _Parts:
+def _parts(table: ibis.Table, name: str, clock: Clock) -> _Parts:
+    column = table[name]
     kind = column.type()
     if clock.told:
         return _format_parts(column.cast("string").re_replace(r"\.0$", ""), clock.told)
     if kind.is_date():
         return _Parts(column.cast("timestamp(6)"), ibis.literal(""), ibis.literal(False))
     if kind.is_timestamp():
-        midnight = (column == column.truncate("D")).all().as_scalar()
-        has_clock = ~midnight if clock.day_end else ibis.literal(True)
-        return _Parts(column.cast("timestamp(6)"), ibis.literal(""), has_clock)
+        days = _files_of_days(table, name) if clock.day_end else []
+        return _Parts(column.cast("timestamp(6)"), ibis.literal(""), table.file.notin(days))
     return _iso_parts(column)
+
+
+def _files_of_days(table: ibis.Table, name: str) -> list[int]: # whose timestamps are all midnights
+    column = table[name]
+    files = table.group_by("file").aggregate(days=(column == column.truncate("D")).all())
+    return files.filter(files.days).file.to_pyarrow().to_pylist()
 
 
 def _is_moment(column: ibis.Column, clock: Clock) -> bool: # whether the file gives UTC, or a unit leads to it
@@ -310,7 +316,7 @@ def _is_moment(column: ibis.Column, clock: Clock) -> bool: # whether the file gi
 
 # %% ../../nbs/api/20_data/13_times.ipynb #51a7dd19
 def read_times(
-    table: ibis.Table, # with texts as `given_text` takes them, dates, and timestamps to the microsecond
+    table: ibis.Table, # texts as `given_text` takes them, dates, timestamps to the microsecond; `file`
     clocks: dict[str, Clock], # by column
 ) -> ibis.Table: # with further columns, of which `to_time` makes times
     "Take times apart, step by step."
@@ -319,7 +325,7 @@ def read_times(
     apart = {name: clock for name, clock in clocks.items() if not _is_moment(table[name], clock)}
     parts, moments = {}, {}
     for name, clock in apart.items():
-        made = _parts(table[name], clock)
+        made = _parts(table, name, clock)
         parts |= {f"{name} local": made.local, f"{name} zone": made.zone, f"{name} clock": made.has_clock}
     table = subquery(table.mutate(**parts))
     days = [name for name, clock in apart.items() if clock.day_end]

@@ -23,7 +23,7 @@ from ..core.engine import connect
 from ..core.wording import join_words
 from ..data.common_types import unite
 from ..data.contract import check_timezone, count_refunds, split_rejected
-from ..data.conversions import to_contract
+from ..data.conversions import check_file, to_contract
 from ..data.currencies import count_currencies, currency_remark, main_currency
 from ..data.file_places import files_below
 from ..data.file_table import FileTable
@@ -145,8 +145,10 @@ def _read_as_proposed(
     roles = {"transaction_id", "timestamp", "amount", "is_fraud", "label_time", *proposal.entities}
     names = [column for column in proposal.columns if column in roles]
     currency = main_currency(count_currencies(raw[proposal.columns["amount"]]))
-    read = to_contract(raw, source_of(proposal), name, currency) # a value of any column may be unreadable
-    rows = unite({name: read.select(*names, "unreadable")}, proposal.entities)
+    source = source_of(proposal)
+    check_file(FileTable(raw), source, name)
+    read = to_contract(raw, source, currency) # a value of any column may be unreadable
+    rows = unite([read.select(*names, "unreadable", "file")], [name], proposal.entities)
     accepted, rejected = split_rejected(rows, proposal.entities)
     if not len(accepted):
         reason = rejected["reason"].to_pandas().mode()[0]

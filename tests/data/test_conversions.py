@@ -38,7 +38,7 @@ def try_each(n_cases: int, value: st.SearchStrategy, check: Callable[[list], Non
 
 def read(source: Source, **columns: object) -> pa.Table:
     table = engine().create_table(ibis.util.gen_name("file"), pa.table(columns), temp=True)
-    return to_contract(table, source, "file").to_pyarrow()
+    return to_contract(table, source).to_pyarrow()
 
 
 @dataclass
@@ -188,12 +188,12 @@ def number_of(value: object) -> Decimal | None: # that must come back; None of t
 def test_no_file_wipes_anothers_values(first, is_id):
     source = Source({name: name for name in COLUMNS})
     before = pa.table({name: COLUMNS[first] for name in COLUMNS})
-    tables = {"1": before, "2": pa.table(COLUMNS)}
-    made = {}
-    for name, table in tables.items():
+    tables = [before, pa.table(COLUMNS)]
+    made = []
+    for number, table in enumerate(tables):
         raw = engine().create_table(ibis.util.gen_name("file"), table, temp=True)
-        made[name] = to_contract(raw, source, name)
-    rows = unite(made, list(COLUMNS) if is_id else []).to_pylist()
+        made.append(to_contract(raw, source, file=ibis.literal(number, "int64")))
+    rows = unite(made, ["1", "2"], list(COLUMNS) if is_id else []).to_pylist()
     for second, row in product(COLUMNS, range(4)):
         value = (COLUMNS[first] if row < 2 else COLUMNS[second])[row % 2].as_py()
         after, reasons = rows[row][second], (rows[row]["unreadable"] or "").split("; ")

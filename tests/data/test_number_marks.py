@@ -37,7 +37,7 @@ def test_no_column_takes_the_marks_of_another(seed):
     looked = survey(table)
     proposal = propose_roles(looked, "t", read_choices(["amount=paid"]))
     source = source_of(proposal)
-    read = to_contract(looked.raw, source, "t").execute()
+    read = to_contract(looked.raw, source).execute()
     for name, numbers in truth.items():
         column = next((key for key, original in proposal.columns.items() if original == name), None)
         if column is None: # left out of the inputs

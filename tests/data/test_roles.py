@@ -348,7 +348,7 @@ def test_marks_between_thousands_are_proposed_where_they_stand(thousands, decima
     source = source_of(proposal, ["amount"])
     mark = {"\u00a0": " ", "’": "'"}.get(thousands, thousands)
     assert (source.decimal_mark, source.thousands_mark) == (decimal, mark)
-    read = to_contract(looked.raw, source, "t").execute()
+    read = to_contract(looked.raw, source).execute()
     assert read.amount.tolist() == cents.tolist() and not read.unreadable.notna().any()
 
 
