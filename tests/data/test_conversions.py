@@ -8,6 +8,7 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 import ibis
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -149,6 +150,24 @@ def test_ids_that_are_text_keep_their_characters_in_any_number_of_files(n_cases,
 
     texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)
     try_each(n_cases, texts, check, n_rows=2)
+
+
+def test_rows_of_many_files_keep_their_file_row_and_reason(tmp_path):
+    "Files of two schemas take turns, so that files of one schema are read together but lie apart."
+    columns = {"timestamp": "t", "amount": "a", "is_fraud": "f", "card": "c"}
+    truth = []
+    for file in range(9):
+        numbers = list(range(file % 4))
+        amounts = [f"{file}.{n}" if file % 2 else file for n in numbers]
+        rows = pd.DataFrame({"t": "2024-01-01", "a": amounts, "f": "0", "c": [f"c{n}" for n in numbers]})
+        rows.loc[rows.index == 1, "f"] = "perhaps"
+        name = f"{file}.{'csv' if file % 2 else 'parquet'}"
+        rows.to_csv(tmp_path / name, index=False) if file % 2 else rows.to_parquet(tmp_path / name)
+        truth += [(name, n + 1, file * 100 + n * 10 * (file % 2), f"c{n}", n == 1) for n in numbers]
+    source = Source(columns, types={"card": "text"}, decimals={"amount": 2})
+    rows = read_transactions(engine(), tmp_path, source, ["card"]).to_pandas()
+    told = rows.unreadable.fillna("").str.contains("is_fraud: neither 0 nor 1, but perhaps", regex=False)
+    assert list(zip(rows.file, rows.row, rows.amount, rows.card, told, strict=True)) == truth
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
