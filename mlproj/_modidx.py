@@ -1010,6 +1010,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'mlproj.data.vocabulary._cut': ('api/20_data/vocabulary.html#_cut', 'mlproj/data/vocabulary.py'),
                                         'mlproj.data.vocabulary._cut_rest': ( 'api/20_data/vocabulary.html#_cut_rest',
                                                                               'mlproj/data/vocabulary.py'),
+                                        'mlproj.data.vocabulary._inner': ( 'api/20_data/vocabulary.html#_inner',
+                                                                           'mlproj/data/vocabulary.py'),
                                         'mlproj.data.vocabulary._joined': ( 'api/20_data/vocabulary.html#_joined',
                                                                             'mlproj/data/vocabulary.py'),
                                         'mlproj.data.vocabulary._meanings_by_word': ( 'api/20_data/vocabulary.html#_meanings_by_word',

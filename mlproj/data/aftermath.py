@@ -70,6 +70,8 @@ def _perhaps_after(profile: Profile) -> str: # why, or nothing
     money = "amount" in found or 1 <= profile.digits <= 2 and set(words) & _PAYMENTS
     if money and _many_numbers(profile) and not found & _KNOWN_BEFORE and not _priced(words):
         return "it is a second amount"
+    if "label" in words or "labels" in words:
+        return "its name says that it labels"
     if "aftermath" in found and "credit" not in words and not found & {"before", "statistic"}:
         return "it tells what came of a transaction"
     return _of_its_answer(words) or _until_its_end(words)

@@ -27,7 +27,8 @@ def input_type(
     found = meanings(profile.name)
     if profile.distinct <= 1:
         return None, "it has one value" if profile.distinct else "it is empty"
-    if profile.name in readings or found & {"birth", "opening", "expiry"} and not profile.numeric:
+    dated = found & {"birth", "opening", "expiry"} and not profile.numeric and profile.distinct > 2
+    if profile.name in readings or dated:
         return None, "it is a further time, or a part of one"
     if why := _names_somebody(survey, profile):
         return None, why

@@ -206,7 +206,7 @@ MEANINGS |= {
         ontvanger begunstigde tegenrekening tegenpartij recebedor favorecido receptor crediteur
         receiving dst cdtr contrepartie contraparte controparte gegenkonto opposite opposing
         opponent gegenseite payto kontrahent wederpartij motpart 입금 수취인 수취 받는 mustafid
-        almustafid poluchatel creditore""",
+        almustafid poluchatel creditore cpty ctpty""",
 }
 
 # %% ../../nbs/api/20_data/61_meanings.ipynb #8da6c55c

@@ -27,9 +27,7 @@ class Reading:
 
     kind: str # moment, date, clock, epoch, steps; or a part: year, month, day, hour, minute, day of the year
     format: str | None # a strptime format, or the unit of numbers; None for ISO
-    seconds: pd.Series = field(
-        repr=False, compare=False
-    ) # one a row: since 1970, since midnight, since the start
+    seconds: pd.Series = field(repr=False, compare=False) # one a row: since 1970, midnight, the start
     doubt: str = "" # what is not sure
     zoned: bool = False # whether each time has its zone
     start: str = START # from which numbers count
@@ -125,9 +123,8 @@ def _read_format(values: pd.Series, text: str) -> Reading | None:
         return None
     seconds = _to_seconds(times)
     kind = "date" if (seconds.dropna() % SECONDS_A_DAY == 0).all() else "moment"
-    doubt = (
-        "quotes stand within the text: check whether the reader should take them off" if "'" in text else ""
-    )
+    quoted = "quotes stand within the text: check whether the reader should take them off"
+    doubt = quoted if "'" in text else ""
     return Reading(kind, text, seconds, doubt, zoned="%z" in text or text.endswith(("UTC", "GMT", "Z")))
 
 
@@ -324,6 +321,10 @@ _IN_WORDS = [ # with the name of the month first, or as servers log it
     *(f"{month} %d{comma} %Y{clock}" for month in ("%b", "%B") for comma in ("", ",")
       for clock in ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")),
     *("%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S"),
+    *("%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S %z", "%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S"),
+    *("%Y-%m-%dT%H:%M:%S.%f+00:00Z", "%Y-%m-%dT%H:%M:%S+00:00Z", "%Y-%m-%d %H:%M:%S,%f", "%d-%m-%Y %H.%M"),
+    *("%Y-%m-%d-%H.%M.%S.%f", "%d-%b-%y %I.%M.%S.%f %p", "%Y-%b-%d %H:%M:%S", "[%Y-%m-%d %H:%M:%S]"),
+    *("%d %B %Y %H:%M:%S", "%d %B %Y %H:%M", "%d %B %Y", "%B %d, %Y, %I:%M %p", "%b %d, %Y, %I:%M %p"),
 ]
 
 
@@ -365,9 +366,8 @@ def read_moments(
         times = pd.to_datetime(survey.texts(name), format="ISO8601", utc=True, errors="coerce")
         seconds = _to_seconds(times)
         dated = (seconds.dropna() % SECONDS_A_DAY == 0).all()
-        return Reading(
-            "date" if dated else "moment", None, seconds, zoned=getattr(kind, "timezone", None) is not None
-        )
+        zoned = getattr(kind, "timezone", None) is not None
+        return Reading("date" if dated else "moment", None, seconds, zoned=zoned)
     if profile.numbers == profile.given:
         named = meanings(name) & set(PARTS) | {"moment"} if chosen else meanings(name)
         worth = (TIMELIKE | set(PARTS)) & named
@@ -381,7 +381,8 @@ def read_moments(
         _read_iso: _ISO,
         _read_dated: _DATED.pattern,
         _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?",
-        _read_words: r"(?:[A-Za-z]{3},? )?[A-Za-z]{3,9} \d.*|\d{1,2}/[A-Za-z]{3}/\d{4}:.*",
+        _read_words: r"(?:[A-Za-z]{3},? )?[A-Za-z]{3,9} \d.*|\d{1,2}/[A-Za-z]{3}/\d{4}:.*|\d{8}T\d{6}Z?"
+        r"|[A-Z][a-z]{2}, \d.*|\[?\d{4}-\w{2,3}-\d\d[- T].*|\d\d?[- ]\w{2,9}[- ]\d{2}.*",
     }.items():
         fitting = sum(re.fullmatch(pattern, text) is not None for text in few)
         if fitting >= 0.8 * len(few) and (found := read(survey.texts(name))):

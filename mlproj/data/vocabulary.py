@@ -104,13 +104,25 @@ def _joined(words: list[str]) -> list[str]: # with each phrase in one word
     return words
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #5da7c002
+_ENVELOPES = set( # objects that hold a whole row
+    "data payload event body record raw fields value after message attributes properties item row doc "
+    "result object obj json root main content detail details".split()
+)
+
+
+def _inner(name: str) -> str: # without envelopes, such as payload.amount, and an alias, such as t.amount
+    first, _, rest = name.partition(".")
+    envelope = rest and (first.lower() in _ENVELOPES or len(first) <= 2)
+    return _inner(rest) if envelope else name
+
+
 @cache
 def known_words(
     name: str, # of a column
 ) -> tuple[str, ...]: # each word of the vocabulary, or as it stands
     "Split a column's name into words of the vocabulary."
     words = []
-    for word in _joined(name_words(name)):
+    for word in _joined(name_words(_inner(name))):
         if not word.isascii():
             words += _scan(word)
         elif len(word) > 3 and (cut := _cut(word)):
@@ -128,7 +140,7 @@ _NUMBERS = set("num nb no nbr number numero nr n total count unique distinct lin
 
 
 def _counts(name: str) -> bool: # whether the name says how many of something there are
-    words, amounts = name_words(name), MEANINGS["amount"].split()
+    words, amounts = name_words(_inner(name)), MEANINGS["amount"].split()
     singular = [word[:-1] if word.endswith("s") else "" for word in words]
     several = [one in _meanings_by_word() and one not in amounts for one in singular]
     others = [len(one) > 4 and one[-1] not in "ius" for one in singular] # such as num_dependents

@@ -218,3 +218,12 @@ def test_whoever_is_paid_acts_where_nobody_pays():
 def test_a_flag_of_hours_is_no_hour():
     table, draw = write_table(19), np.random.default_rng(19)
     assert proposal_of(table.assign(unusual_hour=draw.integers(0, 2, N))).inputs == ["unusual_hour"]
+
+
+@pytest.mark.parametrize("form", [
+    "%Y-%m-%dT%H:%M:%S.%f+00:00Z", "%a, %d %b %Y %H:%M:%S GMT", "%Y%m%dT%H%M%SZ", "%Y-%m-%d %H:%M:%S,%f",
+])
+def test_times_as_programs_write_them_are_read(form):
+    table = write_table(20)
+    proposal = proposal_of(table.assign(booked=pd.to_datetime(table.booked).dt.strftime(form)))
+    assert (proposal.columns["timestamp"], proposal.types["timestamp"]) == ("booked", form)
