@@ -2144,6 +2144,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'mlproj/pipeline/changes.py'),
                                          'mlproj.pipeline.changes._same_points': ( 'api/70_pipeline/changes.html#_same_points',
                                                                                    'mlproj/pipeline/changes.py'),
+                                         'mlproj.pipeline.changes._unreadable': ( 'api/70_pipeline/changes.html#_unreadable',
+                                                                                  'mlproj/pipeline/changes.py'),
                                          'mlproj.pipeline.changes._words': ( 'api/70_pipeline/changes.html#_words',
                                                                              'mlproj/pipeline/changes.py'),
                                          'mlproj.pipeline.changes.changed_metrics': ( 'api/70_pipeline/changes.html#changed_metrics',

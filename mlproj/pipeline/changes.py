@@ -65,9 +65,9 @@ def changed_metrics(
 
 
 def _as_table(difference: dict) -> pd.DataFrame:
-    for revision, errors in difference.get("errors", {}).items(): # {file: error}, or one error for all files
-        files = ", ".join(errors) if isinstance(errors, dict) else "the files"
-        raise UserError(f"DVC cannot read {files} of {revision}: mend that first")
+    for revision, errors in difference.get("errors", {}).items():
+        if files := _unreadable(errors):
+            raise UserError(f"DVC cannot read {files} of {revision}: mend that first")
     rows = [
         {"file": file, "name": name, "old": values.get("old"), "new": values.get("new")}
         for file, names in difference.get("diff", {}).items()
@@ -75,6 +75,13 @@ def _as_table(difference: dict) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["file", "name", "old", "new"], dtype=object)
     return table.sort_values(["file", "name"], ignore_index=True)
+
+
+def _unreadable(errors: dict[str, Exception] | Exception) -> str: # by file, or one for all files
+    if not isinstance(errors, dict):
+        return "the files"
+    made = {file: error for file, error in errors.items() if not isinstance(error, FileNotFoundError)}
+    return ", ".join(made) # without those of stages that this revision has not run
 
 # %% ../../nbs/api/70_pipeline/70_changes.ipynb #56c3b607
 def read_plots(
