@@ -29,6 +29,7 @@ def connect() -> ibis.BaseBackend: # DuckDB in memory
             f"the engine does not start with [engine] of settings.ini: {str(error).splitlines()[0]}"
         ) from None
     engine.raw_sql("SET TimeZone = 'UTC'")
+    engine.raw_sql("SET disabled_optimizers = 'in_clause'") # a join in its place mixes the rows' order
     return engine
 
 # %% ../../nbs/api/10_core/50_engine.ipynb #50e89c28

@@ -44,7 +44,7 @@ def read_attributes(
     _check_rows(rows, entity, path.name)
     if prepare.types.get(entity) != "text": # otherwise both sides keep their characters
         rows = _with_kind(rows, entity, kind, path.name)
-    rows = _put_in_order(rows.drop_columns(["unreadable", "file", "row"]), entity)
+    rows = _put_in_order(rows.drop_columns(["unreadable", "file"]), entity)
     _check_repeats(rows, entity, path.name)
     return _to_places(rows, path.name)
 

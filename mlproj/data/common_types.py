@@ -119,7 +119,7 @@ def _with_types(rows: ibis.Table, types: dict[str, dt.DataType]) -> ibis.Table:
     ]
     unreadable = ibis.literal("; ").join([rows.unreadable, *lost]).nullif("")
     values = {name: readings[name].value if name in readings else rows[name] for name in types}
-    return rows.select(**values | {"unreadable": unreadable}).order_by("row")
+    return rows.select(**values | {"unreadable": unreadable})
 
 
 def _in_order(tables: list[pa.Table]) -> pa.Table: # by number of the file
@@ -138,7 +138,7 @@ def _runs(column: pa.ChunkedArray) -> Iterator[tuple[int, int, int]]: # number, 
 def _with_origin(rows: pa.Table, names: list[str]) -> pa.Table:
     numbers = rows["file"]
     row = [np.arange(1, length + 1) for _, _, length in _runs(numbers)]
-    rows = rows.drop_columns(["file", "row"]).append_column("file", pa.array(names, "string").take(numbers))
+    rows = rows.drop_columns("file").append_column("file", pa.array(names, "string").take(numbers))
     return rows.append_column("row", pa.array(np.concatenate([np.empty(0, "int64"), *row])))
 
 # %% ../../nbs/api/20_data/17_common_types.ipynb #25519695

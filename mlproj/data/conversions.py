@@ -399,21 +399,18 @@ def to_contract(
     source: Source,
     currency: str | None = None, # of amounts that say one; a row in another currency is unreadable
     file: ibis.Value = ONE_FILE, # the number of each row's file
-) -> ibis.Table: # the source's columns, is_negative if it is wanted, `unreadable`, `file`, `row`
-    """Rename and convert a file's columns to those of the contract.
-
-    The engine may return the rows in another order; `row` is their order in `raw`.
-    """
+) -> ibis.Table: # the source's columns, is_negative if it is wanted, `unreadable`, `file`
+    "Rename and convert a file's columns to those of the contract. The rows keep their order."
     given = {name: given_column(raw, name, source) for name in source.columns}
     ways = {name: _way(name, _kind_in_file(raw, source.columns[name]), source) for name in source.columns}
-    table = _apart(subquery(raw.select(**given, file=file, row=ibis.row_number())), ways, source)
+    table = _apart(subquery(raw.select(**given, file=file)), ways, source)
     values = {f"{name} value": _read(table, name, way, source).value for name, way in ways.items()}
     table = subquery(table.mutate(**values))
     made = {name: table[f"{name} value"] for name in source.columns}
     if source.negative_amounts == "column" and "amount" in made:
         made |= {"amount": made["amount"].abs(), "is_negative": (made["amount"] < 0).cast("int64")}
     unreadable = _mark_unreadable(table, ways, source, currency)
-    return table.select(**made, unreadable=unreadable, file=table.file, row=table.row)
+    return table.select(**made, unreadable=unreadable, file=table.file)
 
 # %% ../../nbs/api/20_data/15_conversions.ipynb #076bee89
 def _mark_unreadable(

@@ -148,7 +148,7 @@ def _read_as_proposed(
     source = source_of(proposal)
     check_file(FileTable(raw), source, name)
     read = to_contract(raw, source, currency) # a value of any column may be unreadable
-    rows = unite([read.select(*names, "unreadable", "file", "row")], [name], proposal.entities)
+    rows = unite([read.select(*names, "unreadable", "file")], [name], proposal.entities)
     accepted, rejected = split_rejected(rows, proposal.entities)
     if not len(accepted):
         reason = rejected["reason"].to_pandas().mode()[0]
