@@ -620,6 +620,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlproj.data.logs._write_objects': ('api/20_data/logs.html#_write_objects', 'mlproj/data/logs.py'),
                                   'mlproj.data.logs.parse_line': ('api/20_data/logs.html#parse_line', 'mlproj/data/logs.py'),
                                   'mlproj.data.logs.read_log': ('api/20_data/logs.html#read_log', 'mlproj/data/logs.py')},
+            'mlproj.data.meanings': {'mlproj.data.meanings.words_of': ('api/20_data/meanings.html#words_of', 'mlproj/data/meanings.py')},
             'mlproj.data.moments': { 'mlproj.data.moments.Reading': ('api/20_data/moments.html#reading', 'mlproj/data/moments.py'),
                                      'mlproj.data.moments.Reading.has_clock': ( 'api/20_data/moments.html#reading.has_clock',
                                                                                 'mlproj/data/moments.py'),

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import cache
 
-from .meanings import MEANINGS
+from .meanings import MEANINGS, words_of
 
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #ef9f1d39
 _OTHER = r"[^\W\d_A-Za-z]" # a letter of another script
@@ -33,8 +33,8 @@ def name_words(
 @cache
 def _meanings_by_word() -> dict[str, frozenset[str]]:
     found = {}
-    for meaning, text in MEANINGS.items():
-        for word in text.split():
+    for meaning in MEANINGS:
+        for word in words_of(meaning):
             plain = "".join(name_words(word))
             found[plain] = found.get(plain, frozenset()) | {meaning}
     return found
@@ -92,7 +92,7 @@ def _scan(word: str) -> list[str]: # words of the vocabulary in a word of anothe
 
 @cache
 def _phrases() -> set[str]: # words that are written as two or three
-    words = [word for text in MEANINGS.values() for word in text.split()]
+    words = [word for meaning in MEANINGS for word in words_of(meaning)]
     return {"".join(name_words(word)) for word in words if len(name_words(word)) > 1}
 
 
@@ -140,7 +140,7 @@ _NUMBERS = set("num nb no nbr number numero nr n total count unique distinct lin
 
 
 def _counts(name: str) -> bool: # whether the name says how many of something there are
-    words, amounts = name_words(_inner(name)), MEANINGS["amount"].split()
+    words, amounts = name_words(_inner(name)), words_of("amount")
     singular = [word[:-1] if word.endswith("s") else "" for word in words]
     several = [one in _meanings_by_word() and one not in amounts for one in singular]
     others = [len(one) > 4 and one[-1] not in "ius" for one in singular] # such as num_dependents
