@@ -8,6 +8,7 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -168,6 +169,21 @@ def test_rows_of_many_files_keep_their_file_row_and_reason(tmp_path):
     rows = read_transactions(engine(), tmp_path, source, ["card"]).to_pandas()
     told = rows.unreadable.fillna("").str.contains("is_fraud: neither 0 nor 1, but perhaps", regex=False)
     assert list(zip(rows.file, rows.row, rows.amount, rows.card, told, strict=True)) == truth
+
+
+def test_rows_of_large_files_keep_their_order(tmp_path):
+    "Large enough for several threads, each of which takes a part of the rows."
+    n, step = 400_000, 1_000
+    for file in range(2):
+        numbers = np.arange(file * n, (file + 1) * n)
+        rows = pd.DataFrame({"t": "2024-01-01", "a": numbers, "f": "0", "c": numbers.astype(str)})
+        rows.loc[::step, "f"] = "perhaps"
+        rows.to_parquet(tmp_path / f"{file}.parquet")
+    columns = {"timestamp": "t", "amount": "a", "is_fraud": "f", "card": "c"}
+    rows = read_transactions(engine(), tmp_path, Source(columns, types={"card": "text"}), ["card"])
+    assert (rows["amount"].to_numpy() == np.arange(2 * n)).all()
+    assert (rows["row"].to_numpy() == np.arange(2 * n) % n + 1).all()
+    assert (rows["unreadable"].is_valid().to_numpy() == (np.arange(2 * n) % step == 0)).all()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
