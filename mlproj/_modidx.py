@@ -792,6 +792,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'mlproj/data/proposal.py')},
             'mlproj.data.proposed_columns': { 'mlproj.data.proposed_columns.Proposal': ( 'api/20_data/proposed_columns.html#proposal',
                                                                                          'mlproj/data/proposed_columns.py'),
+                                              'mlproj.data.proposed_columns.Proposal.has_real_days': ( 'api/20_data/proposed_columns.html#proposal.has_real_days',
+                                                                                                       'mlproj/data/proposed_columns.py'),
                                               'mlproj.data.proposed_columns.add_column': ( 'api/20_data/proposed_columns.html#add_column',
                                                                                            'mlproj/data/proposed_columns.py'),
                                               'mlproj.data.proposed_columns.contract_name': ( 'api/20_data/proposed_columns.html#contract_name',

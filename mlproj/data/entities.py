@@ -107,7 +107,7 @@ def _is_class(survey: Survey, profile: Profile) -> bool: # whether a device's co
     words = set(known_words(profile.name))
     return _sides(profile.name) == {"device"} and not words & _NUMBERED and not _opaque(survey, profile)
 
-
+# %% ../../nbs/api/20_data/67_entities.ipynb #77549f1c
 def _is_count(profile: Profile, sides: set[str]) -> bool: # such as customer_history_orders
     plain = {"id", "name", "index", "place", *sides}
     words = known_words(profile.name)

@@ -41,6 +41,10 @@ MEANINGS = {
     "not": "not non no kein nicht pas nie tidak bukan degil nao",
     "flag": """is has flag flags flg ind indicator bool yn found est es ist kennzeichen indicateur
         indicador indicatore drapeau 是否 여부 czy priznak mi""",
+}
+
+# %% ../../nbs/api/20_data/61_meanings.ipynb #8cc4eb36
+MEANINGS |= {
     "machine": """flagged predicted prediction predictions pred score scores scored scoring
         probability prob proba model rule rules alert alerts alerted risk risque risiko riesgo risco
         rischio suspected punteggio puntuacion vorhersage alarm alarms alerta allarme uyari warning
@@ -353,6 +357,10 @@ _OTHER_SCRIPTS = {
     "birth": "рожден 出生 生年 생년 생일",
     "opening": "открыт регистрац 开户 注册 开设 開設 登録 개설 개설일 가입 가입일",
     "expiry": "истеч 到期 有效期 期限 만료",
+}
+
+# %% ../../nbs/api/20_data/61_meanings.ipynb #69df418a
+_OTHER_SCRIPTS |= { # of who takes part, and of what else a row says
     "customer": """покупател пользовател держател клиент 会员 買家 买家 会員 利用者 회원 عميل العميل
         زبون""",
     "payer": "отправител плательщик 付款 汇款人 转出 送金元",

@@ -42,6 +42,10 @@ class Proposal:
     gaps: dict[str, float] = field(default_factory=dict) # perhaps entities → share of rows without one
     rankings: dict[str, Ranking] = field(default_factory=dict) # by role: label, time, amount, card, id
 
+    @property
+    def has_real_days(self) -> bool: # and hours: it is known when steps begin
+        return self.time_kind != "steps" or self.start != START
+
 # %% ../../nbs/api/20_data/72_proposed_columns.ipynb #107fc6ac
 def source_of(
     proposal: Proposal,

@@ -237,12 +237,6 @@ _SPOILS_AMOUNT = {
 }
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #eaa91d17
-_WEAK = set("value total totale sum valor valeur valore wert paid usd eur price points preis prix".split())
-_WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
-_ASKED = set("billed claimed submitted requested request charged invoiced declared reclamado".split())
-_PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
-
-
 def _perhaps_cents(survey: Survey, profile: Profile) -> str: # a doubt, or nothing
     if profile.whole < profile.numbers or "float" in profile.kind or profile.high < 10_000:
         return ""
@@ -255,6 +249,12 @@ def _perhaps_cents(survey: Survey, profile: Profile) -> str: # a doubt, or nothi
         return ""
     example = f"not sure: perhaps cents, such as {profile.high:.0f} for {profile.high / 100:.2f}"
     return example + "; then write units: {amount: 100} in features"
+
+# %% ../../nbs/api/20_data/65_roles.ipynb #6692c2b4
+_WEAK = set("value total totale sum valor valeur valore wert paid usd eur price points preis prix".split())
+_WHOLE = set("total totale totales gesamt grand sum gesamtbetrag".split())
+_ASKED = set("billed claimed submitted requested request charged invoiced declared reclamado".split())
+_PART = set("item unit product line unitario unitaria einzel each piece article artikel".split())
 
 
 def _amount_candidate(survey: Survey, profile: Profile) -> Candidate:

@@ -41,8 +41,9 @@ def check_columns(
 
 # %% ../../nbs/api/70_pipeline/83_added_files.ipynb #63035c0c
 def _read_columns(folder: Path, dialect: Dialect) -> dict[str, list[str]]: # file → the names of its columns
+    engine = connect()
     paths = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
-    return {name: read_names(connect(), path, dialect, folder) for name, path in paths.items()}
+    return {name: read_names(engine, path, dialect, folder) for name, path in paths.items()}
 
 
 def _settings_count(root: Path, there: dict[str, list[str]], prepare: dict) -> bool:

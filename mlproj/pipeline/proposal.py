@@ -315,7 +315,7 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
         notes["prepare.entities"] = (
             f"not sure: {columns} may name somebody too, but rows without an entity are set aside"
         )
-    if proposal.time_kind == "steps" and proposal.start == START:
+    if not proposal.has_real_days:
         notes["prepare.start"] = "not sure: the file does not say when its steps begin"
         notes["features.calendar"] = "dates and hours are not real"
     if proposal.evaluation_only:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..data.moments import START
 from ..data.numbers import mark_settings
 from ..data.profile import Survey
 from ..data.proposed_columns import Proposal
@@ -140,10 +139,9 @@ def features_settings(known: Known) -> dict:
 
 
 def _calendar(known: Known) -> list[str]: # features that the times give
-    kind = known.proposal.time_kind
-    if (kind == "steps" and known.proposal.start == START) or known.span < 2:
+    if not known.proposal.has_real_days or known.span < 2:
         return []
-    return ["is_weekend"] if kind == "date" else ["is_weekend", "is_night"]
+    return ["is_weekend"] if known.proposal.time_kind == "date" else ["is_weekend", "is_night"]
 
 
 def _distances(places: list[str]) -> list[list[str]]:
