@@ -29,7 +29,7 @@ from mlproj.data.file_table import (
     check_columns,
     load_table,
 )
-from .text_files import Dialect, TextScan, copy_text, is_gzip, open_text, scan_text
+from .text_files import Dialect, TextScan, copy_text, is_gzip, open_text, scan_unicode
 
 # %% ../../nbs/api/20_data/07_json_lines.ipynb #160697f4
 MOST_NESTED = 100 # names of an object within an object that is opened
@@ -281,7 +281,7 @@ def read_json(
     scratch: Path, # a folder for a copy
 ) -> FileTable:
     "Read a file of JSON objects. Raises `UserError` when it cannot be read."
-    scan = scan_text(path, dialect)
+    scan = scan_unicode(path, dialect)
     options, plain = _options(path, scan), path
     if scan.encoding != "utf-8":
         plain = scratch / "copy.jsonl"

@@ -16,7 +16,7 @@ import ibis
 from ..core.checks import UserError
 from .file_table import EngineFailed, FileTable
 from .json_lines import Repeated, named_once, read_objects
-from .text_files import LONGEST_LINE, Dialect, open_text, scan_text
+from .text_files import LONGEST_LINE, Dialect, open_text, scan_unicode
 
 # %% ../../nbs/api/20_data/08_logs.ipynb #a1a21702
 _TIME = re.compile(
@@ -93,7 +93,7 @@ def read_log(
 ) -> FileTable:
     "Read a log, every value as text. Raises `UserError` where it is no log of values."
     copy = scratch / "log.jsonl"
-    count = _write_objects(path, scan_text(path, dialect).encoding, copy)
+    count = _write_objects(path, scan_unicode(path, dialect).encoding, copy)
     if 2 * count.others >= count.lines:
         raise UserError(
             f"{path.name} cannot be read: {count.others:,} of its {count.lines:,} lines are neither "

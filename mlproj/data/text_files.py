@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTHING_SAID', 'MOST_UNFOLDED', 'UNFOLDED_FREELY', 'LONGEST_LINE', 'Dialect', 'read_dialect', 'check_unfolded',
-           'is_gzip', 'whole_file', 'read_beginning', 'check_content', 'TextScan', 'scan_text', 'open_text',
-           'copy_text']
+           'is_gzip', 'whole_file', 'read_beginning', 'check_content', 'TextScan', 'scan_text', 'scan_unicode',
+           'open_text', 'copy_text']
 
 # %% ../../nbs/api/20_data/05_text_files.ipynb #c7b12a1a
 import codecs
@@ -266,6 +266,22 @@ def scan_text(
     _finish(path, decoder, line, dialect)
     ends = decoder.newlines if decoder else None
     return TextScan(encoding, frozenset([ends] if isinstance(ends, str) else ends or []))
+
+
+def scan_unicode(
+    path: Path,
+    dialect: Dialect,
+) -> TextScan:
+    """Look through a file of a kind that is UTF-8 by its standard, whatever `dialect` says of others beside it.
+
+    Where it is not UTF-8, it is read as `dialect` says. Raises `UserError` as `scan_text` does.
+    """
+    try:
+        return scan_text(path)
+    except UserError:
+        if not dialect.encoding:
+            raise
+        return scan_text(path, dialect)
 
 
 def _finish(path: Path, decoder: io.IncrementalNewlineDecoder | None, line: int, dialect: Dialect) -> None:

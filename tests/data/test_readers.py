@@ -116,6 +116,16 @@ def test_an_encoding_without_a_mark_is_asked_for(encoding):
         read(content, "a.csv", encoding="ascii")
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.log"])
+def test_the_encoding_of_tables_is_not_that_of_json_and_logs_beside_them(name):
+    line = '{"id": "1", "shop": "Käse"}\n' if name == "a.jsonl" else "id=1 shop=Käse\n"
+    truth = [{"id": "1", "shop": "Käse"}]
+    assert read(line.encode(), name, encoding="cp1252") == truth # as both are by their standard
+    assert read(line.encode("cp1252"), name, encoding="cp1252") == truth
+    with pytest.raises(UserError, match="line 1 is not UTF-8"):
+        read(line.encode("cp1252"), name)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [

@@ -5,6 +5,7 @@ that fit them. Nothing may be silently wrong: no value differs, no row is lost o
 rejected, no broken row is kept, and the only exception is one sentence for the user.
 """
 
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,10 @@ KINDS = ("csv", "csv", "csv", "json", "json", "parquet", "parquet", "log", "xlsx
 
 
 ENTITIES = ["customer_id"]
+IDS = ["transaction_id", *ENTITIES]
+WHOLE_ID = re.compile(r"([1-9]\d*|0)(\.0)?")
+Row = dict[str, Cell]
+Place = tuple[str, int] # file, row
 
 
 class Case(NamedTuple):
@@ -60,7 +65,7 @@ def value_of(name: str, value: object) -> object: # as the truth has it
     return value or None if name == "place" else value
 
 
-def differences(row: dict[str, object], truth: dict[str, Cell], refunds: str) -> list[str]:
+def differences(row: dict[str, object], truth: Row, refunds: str) -> list[str]:
     found = []
     for name, cell in truth.items():
         expected = cell.value
@@ -73,6 +78,20 @@ def differences(row: dict[str, object], truth: dict[str, Cell], refunds: str) ->
     return found
 
 
+def with_ids_as_written(truths: dict[Place, Row]) -> dict[Place, Row]:
+    "A point says nothing in an id where all ids of a column are whole numbers."
+    for name in IDS:
+        values = [row[name].value for row in truths.values() if name in row]
+        texts = [value for value in values if value is not None]
+        if not all(isinstance(text, str) and WHOLE_ID.fullmatch(text) for text in texts):
+            continue
+        for place, row in truths.items():
+            if name in row and row[name].value is not None:
+                cell = row[name]._replace(value=row[name].value.removesuffix(".0"))
+                truths[place] = row | {name: cell}
+    return truths
+
+
 def faults(case: Case, kept: pa.Table, rejected: pa.Table, counts: Counter) -> list[str]:
     "Say what is wrong of a case that was read."
     found, refunds = [], case.settings["negative_amounts"]
@@ -81,6 +100,7 @@ def faults(case: Case, kept: pa.Table, rejected: pa.Table, counts: Counter) -> l
         for file, rows in zip(*case.folder[:2], strict=True)
         for number, row in enumerate(rows, 1)
     }
+    truths = with_ids_as_written(truths)
     places = [
         (row["file"], row["row"])
         for table in (kept, rejected)
