@@ -11,7 +11,7 @@ import pandas as pd
 from .aftermath import first_numbers, paid_later, why_later
 from .answers import input_type
 from .conversions import given_column, to_label
-from .entities import REPEATED, determines
+from .entities import REPEATED, determines, may_name_somebody
 from .moments import Reading
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, source_of, taken_columns
@@ -41,8 +41,10 @@ def _names_an_entity(proposal: Proposal, survey: Survey, profile: Profile) -> st
 # %% ../../nbs/api/20_data/74_further_columns.ipynb #0dcceba2
 def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the column nearly has, or nothing
     found = meanings(profile.name)
-    if gap := proposal.gaps.get(profile.name):
+    if gap := proposal.perhaps.get(profile.name):
         return f"it may name somebody, not sure: it is missing in {gap:.0%} of the rows"
+    if profile.name in proposal.perhaps:
+        return "it may name somebody, not sure: it repeats as names do"
     ids = "id" in found and not proposal.columns.get("transaction_id")
     if ids and profile.distinct > 0.9 * profile.rows and not profile.digits:
         repeated = profile.given - profile.distinct
@@ -50,10 +52,11 @@ def _near_a_role(proposal: Proposal, profile: Profile) -> str: # which role the 
     return ""
 
 
-def _entity_gap(profile: Profile) -> float: # rows without a value, where a column names somebody; else 0
-    gap = 1 - profile.given / profile.rows
-    somebody = bool(meanings(profile.name) & SOMEBODY)
-    return gap if somebody and gap > 0.1 and profile.repetition >= REPEATED else 0.0
+def _is_perhaps_somebody(proposal: Proposal, survey: Survey, profile: Profile) -> bool:
+    somebody = meanings(profile.name) & SOMEBODY and profile.repetition >= REPEATED
+    entities = [proposal.columns[name] for name in proposal.entities]
+    often_missing = profile.given < 0.9 * profile.rows
+    return bool(somebody and often_missing) or may_name_somebody(survey, profile, entities)
 
 # %% ../../nbs/api/20_data/74_further_columns.ipynb #cf00dc1a
 _IN_FILE = {"text": "string", "integer": "int", "number": "float"} # part of the name of a file's type
@@ -89,8 +92,8 @@ def add_further_columns(
             proposal.evaluation_only.append(key)
             proposal.doubtful += [key] if found.doubtful else []
         elif kind is None:
-            if gap := _entity_gap(profile):
-                proposal.gaps[name] = gap
+            if _is_perhaps_somebody(proposal, survey, profile):
+                proposal.perhaps[name] = 1 - profile.given / profile.rows
             proposal.left_out[name] = _near_a_role(proposal, profile) or note
         elif same := inputs.get(_content(survey, name)):
             proposal.left_out[name] = f"it holds the same as {same}"

@@ -24,10 +24,11 @@ _NO = set(
     "否 нет いいえ 아니오 아니요 off negative".split()
 )
 _BAD = set(
-    "bad stolen positive chargeback confirmed_fraud compromised illegal criminal hacked thief dirty".split()
+    "bad stolen positive chargeback confirmed_fraud compromised illegal criminal hacked thief dirty alert "
+    "flagged".split()
 )
 _GOOD = set(
-    "good ok okay normal negative clean cleared safe valid regular honest benign none legal white normale "
+    "good ok okay normal negative clean clear cleared safe valid regular honest benign none legal white normale "
     "normaal normalna norma обычная обычный uczciwa echt regolare regulier salim sah asli temiz".split()
 )
 _OPEN = set( # of a transaction that was refused, nobody learns more
@@ -99,6 +100,14 @@ class Words:
     def names_chargeback(self) -> bool:
         "Whether a word names a chargeback."
         return any(value == 1 and "chargeback" in meanings(word) for word, value in self.values.items())
+
+    @property
+    def names_alert(self) -> bool:
+        "Whether a word says that a rule or a person suspects something, and the others that nobody does."
+        if any(word_value(word) == "" for word in self.values):
+            return False
+        alerts = [word for word, value in self.values.items() if value == 1]
+        return any(meanings(word) & {"suspicion", "machine"} for word in alerts)
 
     @property
     def names_lists(self) -> bool:

@@ -27,7 +27,8 @@ MEANINGS = {
         outlier sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos
         suspeitas sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo
         anomali mencurigakan supheli violation violations verstoss unauthorized unauthorised
-        podozritel auffaellig auffallig auffaelligkeit indikasi""",
+        podozritel auffaellig auffallig auffaelligkeit indikasi unusual atypical atypique atipica
+        atipico mistaenkt misstankt mistenkelig epailyttava 異常 이상여부""",
     "misconduct": """duplicate duplicated duplicado doublon maverick split bypass bypassed override
         overridden breach breached tampered tampering forged forgery manipulated manipulation ghost
         inflated collusion collusive kickback bribe irregular irregularity irregularidad
@@ -49,7 +50,8 @@ MEANINGS |= {
         probability prob proba model rule rules alert alerts alerted risk risque risiko riesgo risco
         rischio suspected punteggio puntuacion vorhersage alarm alarms alerta allarme uyari warning
         pontuacao puntaje skor wynik ryzyko confidence fengxian risico skoru ocena puani khatar
-        bewertung threat recommendation recommended suggested""",
+        bewertung threat recommendation recommended suggested risky riskli berisiko ryzykowna
+        ryzykowny alerte alertes segnalata segnalato exception""",
     "verdict": """status state stat statut estado stato zustand situacao result results resultado
         resultat ergebnis decision disposition outcome response responses resp respns approval
         approved declined decline rejected rejection accepted review reviewed reviewer investigation
@@ -67,9 +69,11 @@ MEANINGS |= {
 # %% ../../nbs/api/20_data/61_meanings.ipynb #adf8146a
 MEANINGS |= {
     "date": """date dates datum fecha data dato tarih dt datetime day dagen 日期 дата 일자 날짜 日付
-        dte dat pvm dzien tanggal tgl riqi tarikh""",
+        dte dat pvm dzien tanggal tgl riqi tarikh jour dia giorno dag gun paivamaara kuupaev 取引日
+        ημερομηνια""",
     "clock": """time tempo clock uhrzeit zeit hora heure ora uur tijd tm godzina klokkeslaet saat
-        时间 время 시간 시각 時刻 hhmmss hms tid tijdstip jam waktu shijian waqt""",
+        时间 время 시간 시각 時刻 hhmmss hms tid tijdstip jam waktu shijian waqt tiempo temps orario
+        aika vreme zaman ido""",
     "moment": """timestamp datetime ts when at occurred occurrence horodatage zeitstempel zeitpunkt
         moment momento instant unix epoch tijdstip tidspunkt ankunft eventtime 时间 일시 日時 czas
         znacznik utc dtm tstamp created creation erstellt erstellung creado creada creacion criado
@@ -77,7 +81,8 @@ MEANINGS |= {
         performed executed happened initiated nichiji vremya datetimes tidpunkt cas zaman zamani
         damgasi""",
     "step": """step steps tick elapsed offset seconds sec secs delta hours days minutes period week
-        weeks timestep t dias jours tage giorni giorno dagen hari meses mois monate mesi maanden dni""",
+        weeks timestep t dias jours tage giorni giorno dagen hari meses mois monate mesi maanden dni
+        sekunden segundos secondes secondi seconden stunden horas heures minuten minutos segundo""",
     "year": "year yr jahr ano annee anno jaar rok yil 年",
     "month": "month mon monat mes mois mese maand miesiac ay 月",
     "day": "day tag dia jour giorno dag dzien gun 日",
@@ -321,7 +326,7 @@ _PHRASES = {
     "payee": "nguoi_nhan thu_huong",
     "merchant": "cua_hang nguoi_ban don_vi_ban",
     "device": "thiet_bi mac_address",
-    "machine": "rui_ro",
+    "machine": "rui_ro red_flag",
     "verdict": "trang_thai ket_qua written_off write_off reason_code",
     "kind": "danh_muc",
     "place": "thanh_pho quoc_gia dia_chi",

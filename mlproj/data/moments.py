@@ -63,6 +63,7 @@ def _to_seconds(times: pd.Series) -> pd.Series: # since 1970
 
 
 def _read_iso(values: pd.Series) -> Reading | None: # one text a row
+    values = values.str.replace(r"(?<=\d)\[[A-Za-z_/]+\]$", "", regex=True) # a region beside its offset
     given = values.dropna()
     if _share(given, _ISO) < 0.9:
         return None
@@ -165,9 +166,10 @@ def _read_number(profile: Profile, values: pd.Series, named: frozenset[str]) -> 
         for reading in (_read_compact, _read_epoch, _read_part):
             if found := reading(profile, values, named):
                 return found
-    if found := _read_sheet_days(profile, values, named):
-        return found
-    return _read_steps(profile, values, named)
+    for reading in (_read_sheet_days, _read_epoch, _read_steps): # whole numbers or not
+        if found := reading(profile, values, named):
+            return found
+    return None
 
 
 def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
@@ -287,6 +289,12 @@ def _read_rising(survey: Survey, profile: Profile) -> Reading | None: # numbers 
 # %% ../../nbs/api/20_data/63_moments.ipynb #4acb6442
 UNKNOWN_START = "the start is not known: dates and hours are not real"
 _STEP_UNITS = {"days": SECONDS_A_DAY, "hours": 3600, "minutes": 60, "seconds": 1}
+_UNIT_WORDS = {
+    "days": {*"days day dias dia jours jour tage giorni giorno dagen dag dni hari".split()},
+    "hours": {*"hours hour horas heures stunden".split()},
+    "minutes": {*"minutes minute minuten minutos".split()},
+    "seconds": {*"seconds second sekunden segundos secondes secondi seconden".split()},
+}
 
 
 def _read_steps(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
@@ -299,7 +307,7 @@ def _read_steps(profile: Profile, values: pd.Series, named: frozenset[str]) -> R
     mixed = steps_back(values) > 0.05
     if profile.distinct < 3 or mixed and not _may_be_mixed(profile, values, named):
         return None
-    told = next((unit for unit in _STEP_UNITS if words & {unit, unit[:-1]}), None)
+    told = next((unit for unit, names in _UNIT_WORDS.items() if words & names), None)
     large = profile.high >= 100_000 or profile.digits
     unit = told or ("seconds" if large else "hours" if profile.high - profile.low > 366 else "days")
     doubt = UNKNOWN_START
@@ -325,6 +333,9 @@ _IN_WORDS = [ # with the name of the month first, or as servers log it
     *("%Y-%m-%dT%H:%M:%S.%f+00:00Z", "%Y-%m-%dT%H:%M:%S+00:00Z", "%Y-%m-%d %H:%M:%S,%f", "%d-%m-%Y %H.%M"),
     *("%Y-%m-%d-%H.%M.%S.%f", "%d-%b-%y %I.%M.%S.%f %p", "%Y-%b-%d %H:%M:%S", "[%Y-%m-%d %H:%M:%S]"),
     *("%d %B %Y %H:%M:%S", "%d %B %Y %H:%M", "%d %B %Y", "%B %d, %Y, %I:%M %p", "%b %d, %Y, %I:%M %p"),
+    *("%Y-%m-%d-%H.%M.%S", "%Y-%m-%d_%H:%M:%S", "%d%b%Y:%H:%M:%S", "%d.%m.%Y %H.%M.%S", "%d.%m.%Y %H.%M"),
+    *("%Y-%m-%dT%H:%M:%S,%f", "%d/%m/%Y %Hh%M"),
+    *("%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日"),
 ]
 
 
@@ -378,11 +389,12 @@ def read_moments(
         if found := _read_zoned(survey.texts(name)):
             return found
     for read, pattern in {
-        _read_iso: _ISO,
+        _read_iso: rf"{_ISO}(?:\[.*\])?",
         _read_dated: _DATED.pattern,
         _read_clock: rf"'?{_CLOCK}(?: ?[AaPp][Mm])?'?",
         _read_words: r"(?:[A-Za-z]{3},? )?[A-Za-z]{3,9} \d.*|\d{1,2}/[A-Za-z]{3}/\d{4}:.*|\d{8}T\d{6}Z?"
-        r"|[A-Z][a-z]{2}, \d.*|\[?\d{4}-\w{2,3}-\d\d[- T].*|\d\d?[- ]\w{2,9}[- ]\d{2}.*",
+        r"|[A-Z][a-z]{2}, \d.*|\[?\d{4}-\w{2,3}-\d\d[-_ T].*|\d\d?[- ]\w{2,9}[- ]\d{2}.*"
+        r"|\d{4}年.*|\d\d[A-Za-z]{3}\d{4}:.*|\d\d([./])\d\d\1\d{4} \d\d[.h].*",
     }.items():
         fitting = sum(re.fullmatch(pattern, text) is not None for text in few)
         if fitting >= 0.8 * len(few) and (found := read(survey.texts(name))):

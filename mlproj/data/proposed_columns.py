@@ -39,7 +39,7 @@ class Proposal:
     time_kind: str = "moment" # or pair, date, steps
     notes: dict[str, str] = field(default_factory=dict) # by column of the contract
     left_out: dict[str, str] = field(default_factory=dict) # by column of the file
-    gaps: dict[str, float] = field(default_factory=dict) # perhaps entities → share of rows without one
+    perhaps: dict[str, float] = field(default_factory=dict) # who may be an entity → share of rows without
     rankings: dict[str, Ranking] = field(default_factory=dict) # by role: label, time, amount, card, id
 
     @property

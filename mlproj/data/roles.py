@@ -75,6 +75,7 @@ def rank(
     return Ranking(role, tuple(sorted(fitting, key=lambda candidate: -candidate.points)))
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #bc52490f
+SOMEBODY = {"card", "account", "customer", "payer", "payee", "merchant", "terminal", "device", "contact"}
 _SPOILS_LABEL = {
     "kind": -7,
     "machine": -6,
@@ -130,7 +131,15 @@ def _label_candidate(survey: Survey, profile: Profile) -> Candidate | None:
     reason = reason or ("its values say it" if told else "")
     points += 2.0 if words.share < 0.2 else 1.0 if words.share < 0.35 else 0.0
     reasons = tuple(filter(None, (reason, _frauds(words))))
-    return Candidate((profile.name,), points, reasons, label_doubt(words))
+    doubts = [label_doubt(words), _MAY_BE_ALERT if _only_suspects(profile.name) else ""]
+    return Candidate((profile.name,), points, reasons, "; ".join(filter(None, doubts)))
+
+
+_MAY_BE_ALERT = "not sure: it may be an alert of a rule and not a confirmed fraud"
+
+
+def _only_suspects(name: str) -> bool: # whether a column's name speaks of suspicion and not of fraud
+    return "suspicion" in meanings(name) and not meanings(name) & {"fraud", "chargeback", "genuine"}
 
 
 def _points_of_words(words: Words, named: frozenset[str], strange: bool) -> float:
@@ -184,11 +193,15 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
     return any(word_value(word) == "" and not word.isdigit() for word in words.values)
 
 
+_NO_ALERT = {"statistic", "amount", "knowledge", "place", "moment", "clock", "measure", *SOMEBODY}
+_NEEDED = set("needs need needed required requires necessary noetig a por da sent".split())
+
+
 def _is_alert(survey: Survey, one: Candidate) -> bool: # a yes that somebody or something set
     words, named = known_words(one.columns[0]), meanings(one.columns[0])
-    raised = "flagged" in words or {"machine", "flag"} <= named or "misconduct" in named
-    before = named & {"statistic", "amount", "knowledge"} or _PAST & set(words)
-    return raised and not before and _is_flag(survey, one) and read_words(survey, one.columns[0]).share < 0.5
+    raised = "flagged" in words or named & {"machine", "misconduct"} or "verdict" in named and _NEEDED & set(words)
+    other = any(meanings(word) & _NO_ALERT for word in words) or _PAST & set(words)
+    return raised and not other and _is_flag(survey, one) and read_words(survey, one.columns[0]).share < 0.5
 
 
 def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
@@ -198,14 +211,15 @@ def _unlikely_label(survey: Survey, found: list[Candidate]) -> Ranking:
         parts = known_words(one.columns[0])
         past = "statistic" in named or _PAST & set(parts)
         flag = parts == ("flag",) or "target" in named and (_is_flag(survey, one) or words.told)
+        flag = flag or all(meanings(part) == {"target"} for part in parts) # of three kinds or four
         by_name = flag or named & {"fraud", "chargeback", "suspicion"} and not past
+        by_words = words.names_fraud or words.names_lists or words.names_alert
         other = named & {"currency", "place", "text"}
-        if (by_name or words.names_fraud or words.names_lists) and words.share < 0.35 and not other:
+        if (by_name or by_words) and words.share < 0.35 and not other:
             doubts = ["not sure that it is the label at all", one.doubt]
             speaking.append(replace(one, doubt="; ".join(filter(None, doubts))))
     for one in [one for one in found if not speaking and _is_alert(survey, one)]:
-        doubt = "not sure: a flag may be an alert of a rule and not a confirmed fraud"
-        alerts.append(replace(one, doubt="; ".join(filter(None, [doubt, one.doubt]))))
+        alerts.append(replace(one, doubt="; ".join(filter(None, [_MAY_BE_ALERT, one.doubt]))))
     return rank("label", speaking or alerts, -99.0)
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #a26bab5c
@@ -308,7 +322,6 @@ def rank_amounts(
     return Ranking("amount", tuple(nameless if len(nameless) == 1 else ()))
 
 # %% ../../nbs/api/20_data/65_roles.ipynb #789ab6dd
-SOMEBODY = {"card", "account", "customer", "payer", "payee", "merchant", "terminal", "device", "contact"}
 _SPOILS_ID = {
     "index": -4,
     "text": -6,

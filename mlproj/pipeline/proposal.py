@@ -301,6 +301,16 @@ def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     return lines
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #a46547b8
+def _doubted_entities(proposal: Proposal) -> str: # who may be none, and who may be one
+    doubtful = [name for name in proposal.entities[1:] if "not sure" in proposal.notes[name]]
+    few = {name: gap for name, gap in proposal.perhaps.items() if gap > 0.1}
+    others = [f"{name} (missing in {few[name]:.0%})" if name in few else name for name in proposal.perhaps]
+    lost = ", but rows without an entity are set aside" if few else ""
+    doubts = [f"not sure that {join_words(doubtful)} should be here"] if doubtful else []
+    doubts += [f"not sure: {join_words(others)} may name somebody too{lost}"] if others else []
+    return "; ".join(doubts)
+
+
 def _notes(known: Known) -> dict[str, str]: # by key with dots
     proposal, plan = known.proposal, known.plan
     notes = {f"prepare.columns.{name}": note for name, note in proposal.notes.items()}
@@ -310,11 +320,7 @@ def _notes(known: Known) -> dict[str, str]: # by key with dots
     notes["top_k"] = f"{looked_at} looked at each day: twice the frauds, and at most a tenth of all"
     notes["folds"] = plan.remark or f"at least {plan.least_frauds} frauds in each training and each test"
     notes["assumptions"] = "its other lines stay; read them"
-    if proposal.gaps:
-        columns = join_words([f"{name} (missing in {gap:.0%})" for name, gap in proposal.gaps.items()])
-        notes["prepare.entities"] = (
-            f"not sure: {columns} may name somebody too, but rows without an entity are set aside"
-        )
+    notes["prepare.entities"] = _doubted_entities(proposal)
     if not proposal.has_real_days:
         notes["prepare.start"] = "not sure: the file does not say when its steps begin"
         notes["features.calendar"] = "dates and hours are not real"

@@ -106,6 +106,13 @@ TIMES = [ # the time in other columns: what is proposed for it, and its format
      ["tx_date", "tx_time"], "%Y%m%d %H%M%S"),
     (lambda when: {"tx_date": when.dt.strftime("%d.%m.%Y"), "zeit": when.dt.hour * 100 + when.dt.minute},
      ["tx_date", "zeit"], "%d.%m.%Y %H%M"), # 5 is five past midnight
+    (lambda when: {"ts": [f"{second}.0{second % 997:03}" for second in when.astype("int64") // 10**6]},
+     "ts", "seconds"),
+    (lambda when: {"ts": when.astype("int64") / 10**6 + 0.25}, "ts", "seconds"),
+    (lambda when: {"at": when.dt.strftime("%Y-%m-%dT%H:%M:%S+01:00[Europe/Paris]")}, "at", None),
+    *((lambda when, form=form: {"at": when.dt.strftime(form)}, "at", form) for form in (
+        *("%Y-%m-%d-%H.%M.%S", "%Y-%m-%d_%H:%M:%S", "%d.%m.%Y %H.%M", "%d/%m/%Y %Hh%M"),
+        *("%d%b%Y:%H:%M:%S", "%Y年%m月%d日 %H:%M"))),
 ]
 
 
@@ -369,7 +376,33 @@ def test_the_other_side_is_an_entity_or_said_not_to_be_sure(name):
     other = pd.Series([f"CP{n * n % 331:04}" for n in range(600)])
     assert name in propose_roles(survey(table.assign(**{name: other})), "t").entities
     gaps = propose_roles(survey(table.assign(**{name: other.where(other.index % 6 > 0)})), "t")
-    assert list(gaps.gaps) == [name] and "not sure" in gaps.left_out[name]
+    assert list(gaps.perhaps) == [name] and "not sure" in gaps.left_out[name]
+
+
+NAMES_OF_OTHERS = [f"X{n * n % 41:04}" for n in range(200)]
+
+
+def test_who_works_on_what_another_pays_is_an_entity_that_is_not_sure():
+    proposal = propose_roles(survey(ROW.assign(driver_id=NAMES_OF_OTHERS)), "t")
+    assert proposal.card == "user_id" and proposal.entities == ["user_id", "driver_id"]
+    assert "not sure" in proposal.notes["driver_id"]
+
+
+def test_a_bank_stands_for_its_side_where_nobody_is_named():
+    banks = [f"BANK{chr(65 + n % 25)}E2X" for n in range(200)]
+    nobody = ROW.drop(columns="user_id").assign(sender_bic=banks)
+    proposal = propose_roles(survey(nobody), "t")
+    assert proposal.card == "sender_bic" and "not sure" in proposal.notes["sender_bic"]
+    assert propose_roles(survey(nobody.assign(user_id=ROW.user_id)), "t").entities == ["user_id"]
+
+
+@pytest.mark.parametrize("name", ["session_ref", "agreement_id"])
+def test_an_id_that_repeats_and_is_no_entity_is_named(name):
+    table = ROW.loc[ROW.index.repeat(3)].reset_index(drop=True).assign(device_id=[*range(300)] * 2)
+    proposal = propose_roles(survey(table.assign(**{name: [f"{n * 7 % 289}" for n in range(600)]})), "t")
+    assert name in proposal.entities or name in proposal.perhaps
+    twin = propose_roles(survey(table.assign(**{name: table.user_id.map("u{:03}".format)})), "t")
+    assert name not in [*twin.entities, *twin.perhaps] # it says the same as user_id
 
 
 @pytest.mark.parametrize("name", ["dest_geo", "origin_country", "sender_region", "receiver_city", "payee"])
@@ -407,15 +440,46 @@ def test_a_flag_alone_is_a_label_that_is_not_sure(level):
     else:
         proposal = propose_roles(survey(table), "t")
         assert proposal.columns["is_fraud"] == "is_flagged"
-        assert "not sure: a flag may be an alert" in proposal.notes["is_fraud"]
+        assert ALERT in proposal.notes["is_fraud"]
 
 
-@pytest.mark.parametrize(("counts", "labels"), [
-    ((10, 60, 130), {"1": 1, "2": 0, "3": None}),
-    ((20, 120, 60), {"1": 1, "2": 0, "3": None}),
+ALERT = "not sure: it may be an alert of a rule"
+ALERTS = ["alert", "high_risk", "needs_review", "rule_hit", "unusual_activity", "risco", "riskli", "異常"]
+ALERTS += ["alerta_riesgo", "is_anomaly", "sospetta", "подозрительная", "可疑", "mencurigakan"]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_is_a_label_where_no_other_is_and_not_sure(name):
+    table = ROW.rename(columns={"fraud": name}).assign(approved=[0, 1] * 100)
+    assert ALERT in propose_roles(survey(table), "t").notes["is_fraud"]
+    both = propose_roles(survey(table.assign(is_fraud=ROW.fraud[::-1].to_numpy())), "t")
+    assert both.columns["is_fraud"] == "is_fraud"
+
+
+@pytest.mark.parametrize("words", [("ok", "suspicious"), ("clear", "alert"), ("normal", "flagged")])
+def test_words_of_an_alert_are_a_label_that_is_not_sure(words):
+    table = ROW.drop(columns="fraud").assign(screening=[words[n % 20 == 0] for n in range(200)])
+    proposal = propose_roles(survey(table), "t")
+    assert proposal.labels == {words[0]: 0, words[1]: 1}
+    assert "not sure that it is the label at all" in proposal.notes["is_fraud"]
+
+
+NO_ALERTS = ["is_high_risk_merchant", "high_risk_country", "is_new_device", "declined", "previous_alert"]
+
+
+@pytest.mark.parametrize("name", NO_ALERTS)
+def test_a_flag_of_somebody_or_of_the_past_is_no_label(name):
+    with pytest.raises(UserError, match="looks like the label"):
+        propose_roles(survey(ROW.rename(columns={"fraud": name})), "t")
+
+
+@pytest.mark.parametrize(("name", "counts", "labels"), [
+    ("class", (10, 60, 130), {"1": 1, "2": 0, "3": None}),
+    ("class", (20, 120, 60), {"1": 1, "2": 0, "3": None}),
+    ("target", (20, 120, 60), {"1": 1, "2": 0, "3": None}),
 ])
-def test_three_numbers_are_labels_that_are_not_sure(counts, labels):
-    table = ROW.drop(columns="fraud").assign(**{"class": np.repeat([1, 2, 3], counts)})
+def test_three_numbers_are_labels_that_are_not_sure(name, counts, labels):
+    table = ROW.drop(columns="fraud").assign(**{name: np.repeat([1, 2, 3], counts)})
     proposal = propose_roles(survey(table), "t")
     assert proposal.labels == labels
     assert "not sure which value says what" in proposal.notes["is_fraud"]
