@@ -147,7 +147,7 @@ def _typed(text: str) -> object: # the number or truth value that JSON writes wi
 
 
 def perhaps_inexact(row: dict[str, Cell]) -> dict[str, Cell]:
-    "A large number with a point may be rejected: beside numbers nobody sees whether it was a text or a float."
+    "A large number with a point may be rejected: beside others nobody sees whether it was a float."
     large = {
         name: cell._replace(state=OPEN)
         for name, cell in row.items()

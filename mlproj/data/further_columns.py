@@ -9,9 +9,9 @@ __all__ = ['add_further_columns']
 import pandas as pd
 
 from .aftermath import first_numbers, paid_later, why_later
-from .answers import input_type
 from .conversions import given_column, to_label
 from .entities import REPEATED, determines, may_name_somebody
+from .input_columns import input_type
 from .moments import Reading
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, source_of, taken_columns

@@ -15,13 +15,14 @@ import pandas as pd
 from ..core.checks import UserError
 from ..core.columns import TIMES
 from ..core.wording import count_noun
-from .answers import find_places
 from .choices import ROLES, check_choices, chosen_columns, chosen_for_others, spare_chosen
 from .currencies import WRITTEN_WHOLE, count_currencies
 from .entities import determines, rank_cards, rank_entities
 from .further_columns import add_further_columns
+from .input_columns import find_places
 from .label_words import read_words
-from .moments import NEEDS_REGION, START, TIMELIKE, UNKNOWN_START, steps_back
+from .moments import NEEDS_REGION, START, steps_back
+from .number_times import TIMELIKE, UNKNOWN_START
 from .numbers import CURRENCIES, Marks
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, taken_columns

@@ -272,9 +272,10 @@ def scan_unicode(
     path: Path,
     dialect: Dialect,
 ) -> TextScan:
-    """Look through a file of a kind that is UTF-8 by its standard, whatever `dialect` says of others beside it.
+    """Look through a file of a kind that is UTF-8 by its standard.
 
-    Where it is not UTF-8, it is read as `dialect` says. Raises `UserError` as `scan_text` does.
+    Where it is not UTF-8, it is read as `dialect` says of the tables beside it. Raises `UserError`
+    as `scan_text` does.
     """
     try:
         return scan_text(path)

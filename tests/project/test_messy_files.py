@@ -86,8 +86,11 @@ def without_points(truths: dict[Place, Row]) -> set[tuple[str, str]]: # file, co
     for (file, _), row in truths.items():
         for name in IDS & row.keys():
             texts.setdefault((file, name), []).append(row[name].value)
-    given = {column: [text for text in values if text is not None] for column, values in texts.items()}
-    return {column for column, values in given.items() if all(WHOLE_ID.fullmatch(str(text)) for text in values)}
+    return {
+        column
+        for column, values in texts.items()
+        if all(WHOLE_ID.fullmatch(str(text)) for text in values if text is not None)
+    }
 
 
 def faults(case: Case, kept: pa.Table, rejected: pa.Table, counts: Counter) -> list[str]:
