@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from ..core.checks import UserError, check_shape
 from .common_types import without_points
-from .conversions import Source, check_file, to_contract
+from .conversions import check_file, to_contract
+from .source import Source
 from .coordinates import beyond_limits, to_metres
 from .numbers import to_text
 from .readers import read_with_remarks

@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 from ..core.checks import LARGEST, UserError, check_shape, suggestion
 from ..core.columns import REQUIRED
 from .common_types import unite
-from .conversions import Source, check_file, to_contract
+from .conversions import check_file, to_contract
+from .source import Source
 from .coordinates import add_places
 from .currencies import count_currencies, main_currency
 from .file_groups import group_files

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
-from .conversions import Source
+from .source import Source
 from .moments import START
 from .numbers import Marks, mark_settings
 from .roles import Ranking

@@ -30,7 +30,7 @@ from mlproj.data.contract import (
     read_transactions,
     split_rejected,
 )
-from ..data.conversions import Source
+from ..data.source import Source
 from ..data.database import open_transactions
 from ..data.file_places import linked_files
 from ..data.times import early_remarks

@@ -25,7 +25,7 @@ from ..core.engine import connect
 from ..core.files import read_json
 from ..core.tables import read_lineage, write_parquet
 from ..data.contract import read_transactions, split_rejected
-from ..data.conversions import Source
+from ..data.source import Source
 from ..data.currencies import count_currencies, main_currency
 from ..data.file_places import linked_files
 from ..data.readers import find_files, read_file

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from mlproj.core.checks import UserError
 from mlproj.data.common_types import unite
 from mlproj.data.contract import check_rejected, read_transactions, split_rejected
-from mlproj.data.conversions import Source, to_contract
+from mlproj.data.conversions import to_contract
+from mlproj.data.source import Source
 from support import engine, forget_tables
 
 EFFORTS = [pytest.param(2, id="some"), pytest.param(50, id="many", marks=pytest.mark.long)]

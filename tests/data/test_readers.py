@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from mlproj.core.checks import UserError
 from mlproj.data.contract import read_transactions, split_rejected
-from mlproj.data.conversions import Source
 from mlproj.data.file_places import choose_places
 from mlproj.data.ingest import add_files
 from mlproj.data.readers import KINDS, read_file, read_together, read_with_remarks
+from mlproj.data.source import Source
 from mlproj.data.text_files import Dialect
 from mlproj.pipeline.proposal import survey_files
 from support import engine

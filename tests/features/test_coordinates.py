@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlproj.core.engine import connect, query_batches
 from mlproj.core.tables import write_parquet
 from mlproj.data.contract import finish_transactions, number_transactions, read_transactions, split_rejected
-from mlproj.data.conversions import Source
+from mlproj.data.source import Source
 from mlproj.features.batch import batch_features
 from mlproj.features.definition import parse_definition
 from mlproj.features.online import OnlineFeatures

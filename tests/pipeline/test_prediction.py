@@ -11,8 +11,8 @@ from mlproj.core.checks import UserError
 from mlproj.core.engine import connect
 from mlproj.core.tables import write_parquet
 from mlproj.data.contract import finish_transactions, number_transactions, read_transactions, split_rejected
-from mlproj.data.conversions import Source
 from mlproj.data.simulator import World, simulate
+from mlproj.data.source import Source
 from mlproj.features.definition import parse_definition
 from mlproj.features.recompute import make_features
 from mlproj.pipeline.parameters import read_parameters

@@ -40,10 +40,10 @@ from mlproj.data.contract import (
     split_evaluation,
     split_rejected,
 )
-from mlproj.data.conversions import Source
 from mlproj.data.ingest import read_world
 from mlproj.data.readers import KINDS
 from mlproj.data.simulator import World
+from mlproj.data.source import Source
 from mlproj.data.versions import Record, read_record
 from mlproj.evaluation.comparison import comparison_table, read_fold_metrics, read_measured
 from mlproj.evaluation.splits import make_folds

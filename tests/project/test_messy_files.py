@@ -21,7 +21,7 @@ from messy_tables import BROKEN, OPEN, RIGHT, Cell, table_forms, table_rows
 from mlproj.core.checks import UserError
 from mlproj.core.columns import TIMES
 from mlproj.data.contract import read_transactions, split_rejected
-from mlproj.data.conversions import Source
+from mlproj.data.source import Source
 from support import engine, forget_tables
 
 KINDS = ("csv", "csv", "csv", "json", "json", "parquet", "parquet", "log", "xlsx")
