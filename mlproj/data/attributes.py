@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from ..core.checks import UserError, check_shape
 from .common_types import without_points
 from .conversions import check_file, to_contract
-from .source import Source
 from .coordinates import beyond_limits, to_metres
 from .numbers import to_text
 from .readers import read_with_remarks
+from .source import Source
 from .text_files import read_dialect
 
 # %% ../../nbs/api/20_data/30_attributes.ipynb #2c5a2c2b

@@ -25,12 +25,12 @@ from ..core.checks import LARGEST, UserError, check_shape, suggestion
 from ..core.columns import REQUIRED
 from .common_types import unite
 from .conversions import check_file, to_contract
-from .source import Source
 from .coordinates import add_places
 from .currencies import count_currencies, main_currency
 from .file_groups import group_files
 from .file_table import FileTable
 from .readers import find_files, read_with_remarks
+from .source import Source
 from .text_files import read_dialect
 from .times import time_zones
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..core.columns import COMPUTED, IN_FEATURES, IN_PREDICTIONS, IN_PREPARE, REQUIRED, TIMES
-from .source import Source
 from .moments import START
 from .numbers import Marks, mark_settings
 from .roles import Ranking
+from .source import Source
 
 # %% ../../nbs/api/20_data/72_proposed_columns.ipynb #5a7d5a69
 @dataclass

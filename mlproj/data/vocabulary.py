@@ -106,7 +106,8 @@ def _joined(words: list[str]) -> list[str]: # with each phrase in one word
 # %% ../../nbs/api/20_data/62_vocabulary.ipynb #5da7c002
 _ENVELOPES = set( # objects that hold a whole row
     "data payload event body record raw fields value after message attributes properties item row doc "
-    "result object obj json root main content detail details".split()
+    "result object obj json root main content detail details request input inputs "
+    "model_input features".split()
 )
 
 

@@ -30,9 +30,9 @@ from mlproj.data.contract import (
     read_transactions,
     split_rejected,
 )
-from ..data.source import Source
 from ..data.database import open_transactions
 from ..data.file_places import linked_files
+from ..data.source import Source
 from ..data.times import early_remarks
 from ..evaluation.splits import Fold, make_folds, train_rows
 from ..features.definition import parse_definition, read_columns

@@ -25,10 +25,10 @@ from ..core.engine import connect
 from ..core.files import read_json
 from ..core.tables import read_lineage, write_parquet
 from ..data.contract import read_transactions, split_rejected
-from ..data.source import Source
 from ..data.currencies import count_currencies, main_currency
 from ..data.file_places import linked_files
 from ..data.readers import find_files, read_file
+from ..data.source import Source
 from ..data.text_files import read_dialect
 from ..evaluation.probabilities import calibrate
 from ..explain.contributions import contributions
