@@ -528,6 +528,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'mlproj/data/input_columns.py'),
                                            'mlproj.data.input_columns._is_private': ( 'api/20_data/input_columns.html#_is_private',
                                                                                       'mlproj/data/input_columns.py'),
+                                           'mlproj.data.input_columns._is_span': ( 'api/20_data/input_columns.html#_is_span',
+                                                                                   'mlproj/data/input_columns.py'),
                                            'mlproj.data.input_columns._names_somebody': ( 'api/20_data/input_columns.html#_names_somebody',
                                                                                           'mlproj/data/input_columns.py'),
                                            'mlproj.data.input_columns._place': ( 'api/20_data/input_columns.html#_place',

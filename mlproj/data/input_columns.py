@@ -28,7 +28,7 @@ def input_type(
     if profile.distinct <= 1:
         return None, "it has one value" if profile.distinct else "it is empty"
     dated = found & {"birth", "opening", "expiry"} and not profile.numeric and profile.distinct > 2
-    if profile.name in readings or dated:
+    if profile.name in readings or dated or _is_span(survey, profile):
         return None, "it is a further time, or a part of one"
     if why := _names_somebody(survey, profile):
         return None, why
@@ -46,6 +46,15 @@ def input_type(
     if profile.distinct > MOST_CATEGORIES:
         return None, f"it has {profile.distinct:,} different texts"
     return "text", f"{profile.distinct} categories"
+
+# %% ../../nbs/api/20_data/69_input_columns.ipynb #a10a96c6
+_SPAN = r"(?:19|20)\d\d(?:[-_/ ]?(?:Q[1-4]|W\d\d)|[-_/](?:0?[1-9]|1[0-2]))" # 2024-01, 2024-W03, 2024Q1
+
+
+def _is_span(survey: Survey, profile: Profile) -> bool: # whether it says a month, a week or a quarter
+    texts = survey.head[profile.name].dropna()
+    spans = _SPAN + (r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])" if "month" in meanings(profile.name) else "")
+    return bool(len(texts)) and bool(texts.str.fullmatch(spans).mean() > 0.99)
 
 # %% ../../nbs/api/20_data/69_input_columns.ipynb #46c06a3f
 def _names_somebody(survey: Survey, profile: Profile) -> str: # why it is an id or a name, or nothing

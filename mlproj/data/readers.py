@@ -154,7 +154,7 @@ def _add_columns(path: Path, found: FileTable, columns: dict[str, str | None]) -
         if name.lower() in own:
             remarks.append(f"{path.name} has a column {name} of its own: that of its folder is left out")
         else:
-            remarks.append(f"the column {name} of {path.name} comes from the name of its folder")
+            remarks.append(f"the column {name} comes from the names of folders")
     added = {name: value for name, value in columns.items() if name.lower() not in own}
     values = {name: ibis.literal(value, "string") for name, value in added.items()}
     return replace(found, table=found.table.mutate(**values), remarks=remarks)
@@ -187,7 +187,7 @@ def read_together(
     Raises `UserError` when one cannot be read, or names differ in case alone between files.
     """
     found = [read_with_remarks(engine, path, dialect, folder) for path, folder in paths.items()]
-    remarks = [remark for one in found for remark in one.remarks]
+    remarks = list(dict.fromkeys(remark for one in found for remark in one.remarks))
     if len(found) == 1:
         return found[0]
     columns = {}

@@ -632,6 +632,14 @@ def test_a_file_below_a_folder_of_a_value_has_its_column_as_the_folder_has(tmp_p
         assert place.endswith("dt=2024-01-01/shop=7/x.csv")
 
 
+def test_a_column_of_many_folders_is_named_once(tmp_path):
+    for day in range(1, 29):
+        path = tmp_path / f"dt=2024-01-{day:02}" / "x.csv"
+        path.parent.mkdir()
+        path.write_text("amount\n5\n")
+    assert survey_files([tmp_path]).remarks == ["the column dt comes from the names of folders"]
+
+
 def test_an_empty_folder_is_answered_with_what_to_name(tmp_path):
     with pytest.raises(UserError, match="name a folder that holds files, or the files"):
         survey_files([tmp_path])

@@ -281,6 +281,15 @@ def test_numbers_and_addresses_of_people_are_no_inputs():
     assert propose_roles(survey(table), "t").inputs == ["cvv_match"]
 
 
+@pytest.mark.parametrize(("name", "form"), [
+    ("period", "2024-{:02}"), ("month", "2024{:02}"), ("week", "2024-W{:02}"), ("quarter", "2024Q{}"),
+])
+def test_a_month_and_a_week_are_no_inputs(name, form):
+    spans = [form.format(1 + n // 50) for n in range(200)]
+    proposal = propose_roles(survey(ROW.assign(**{name: spans})), "t")
+    assert proposal.inputs == [] and "further time" in proposal.left_out[name]
+
+
 def test_a_class_of_devices_is_no_entity():
     devices = ["Edge", "Chrome", "Safari", "Firefox", "iOS App", "Android App", "Opera", "Chip Reader"]
     table = ROW.assign(device=devices * 25, device_id=[f"d-{n % 23:05}" for n in range(200)])
