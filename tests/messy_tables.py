@@ -553,7 +553,8 @@ def table_forms(
 def table_rows(draw: st.DrawFn, forms: list[Form], seen: set[str]) -> list[dict[str, Cell]]:
     """Draw rows of cells by contract names.
 
-    An id that was seen before must be rejected, and a label that was known before its transaction.
+    An id that was seen before must be rejected, and a label that was known before its transaction; without
+    a label, its time means nothing.
     """
     rows = [{form.name: draw(form.cells) for form in forms} for _ in range(draw(st.integers(1, 5)))]
     for row in rows:
@@ -562,6 +563,7 @@ def table_rows(draw: st.DrawFn, forms: list[Form], seen: set[str]) -> list[dict[
             row["transaction_id"] = cell._replace(state=BROKEN) if cell.value in seen else cell
             seen.add(cell.value)
         moment, known = row["timestamp"].value, row.get("label_time")
-        if known and None not in (moment, known.value) and known.value < moment:
+        given = known and None not in (moment, known.value, row["is_fraud"].value)
+        if given and known.value < moment:
             row["label_time"] = known._replace(state=BROKEN)
     return rows
