@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import features, report
+from benchmarks.folders import folder_read
 from benchmarks.process import ROOT, measure
 from benchmarks.tables import make_wide_world
 from benchmarks.training import large
@@ -27,6 +28,7 @@ class Scale:
     maps: int = 10 # of the wide world, side by side
     skewed_rows: int = 2_000_000
     inspected: tuple[tuple[int, int], ...] = ((50, 20_000), (200, 20_000), (434, 300_000)) # columns, rows
+    files: tuple[int, ...] = (1, 10, 60)
     training_rows: int = 20_000_000
     trees: int = 20
     served_days: int = 37 # 30 days of the longest window and 7 days of lag
@@ -52,6 +54,7 @@ def run(scale: Scale, scratch: Path) -> dict: # what goes into results.json
         "skew": skew_terminals(scale, scratch),
         "growth": grow_table(scale, table, scratch),
         "wide": inspect_wide(scale, scratch),
+        "folders": read_folders(scale, scratch),
         "training": train_xgboost(scale, scratch),
     })
 
@@ -98,6 +101,11 @@ def inspect_wide(scale: Scale, scratch: Path) -> dict:
     machine = describe_machine()
     tables = [inspected(n_columns, n_rows, scratch) for n_columns, n_rows in scale.inspected]
     return {"processor": machine["processor"], "cores": machine["cores"], "tables": tables}
+
+
+def read_folders(scale: Scale, scratch: Path) -> list[dict]:
+    say("Folders of many files")
+    return [folder_read(n_files, scratch) for n_files in scale.files]
 
 
 def train_xgboost(scale: Scale, scratch: Path) -> dict:
