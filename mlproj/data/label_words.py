@@ -43,7 +43,7 @@ _LEVELS = ( # of a column whose name says fraud or anomaly: how grave it is
     (set("medium moderate medium_risk moderate_risk mid elevated".split()), None),
 )
 
-
+# %% ../../nbs/api/20_data/65_label_words.ipynb #2675ab62
 def word_value(
     word: str, # a label's value
 ) -> (

@@ -20,13 +20,14 @@ from .currencies import WRITTEN_WHOLE, count_currencies
 from .entities import determines, rank_cards, rank_entities
 from .further_columns import add_further_columns
 from .input_columns import find_places
+from .label_roles import rank_labels
 from .label_words import read_words
 from .moments import NEEDS_REGION, START, steps_back
 from .number_times import TIMELIKE, UNKNOWN_START
 from .numbers import CURRENCIES, Marks
 from .profile import Profile, Survey
 from .proposed_columns import Proposal, add_column, contract_name, taken_columns
-from .roles import Candidate, Ranking, rank_amounts, rank_ids, rank_labels
+from .roles import Candidate, Ranking, rank_amounts, rank_ids
 from mlproj.data.time_roles import (
     TimePlan,
     list_plans,

@@ -268,6 +268,14 @@ def scan_text(
     return TextScan(encoding, frozenset([ends] if isinstance(ends, str) else ends or []))
 
 
+def _finish(path: Path, decoder: io.IncrementalNewlineDecoder | None, line: int, dialect: Dialect) -> None:
+    try:
+        if decoder:
+            decoder.decode(b"", final=True)
+    except UnicodeError: # a character is cut
+        raise _not_encoded(path, line, dialect.encoding) from None
+
+# %% ../../nbs/api/20_data/05_text_files.ipynb #26c92a90
 def scan_unicode(
     path: Path,
     dialect: Dialect,
@@ -283,14 +291,6 @@ def scan_unicode(
         if not dialect.encoding:
             raise
         return scan_text(path, dialect)
-
-
-def _finish(path: Path, decoder: io.IncrementalNewlineDecoder | None, line: int, dialect: Dialect) -> None:
-    try:
-        if decoder:
-            decoder.decode(b"", final=True)
-    except UnicodeError: # a character is cut
-        raise _not_encoded(path, line, dialect.encoding) from None
 
 # %% ../../nbs/api/20_data/05_text_files.ipynb #74d4c826
 LONGEST_LINE = 2**20 # characters

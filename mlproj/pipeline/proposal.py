@@ -277,7 +277,7 @@ def _read_as(remarks: list[str]) -> list[str]: # sentences
 def _capital(remark: str) -> str: # a file's name at its beginning stays as it is
     return remark[0].upper() + remark[1:] if re.match("(the|an?|of|columns?|objects) ", remark) else remark
 
-
+# %% ../../nbs/api/70_pipeline/80_proposal.ipynb #153feac8
 def _warnings(known: Known, rejected: pa.Table) -> list[str]: # sentences
     proposal, lines = known.proposal, []
     share = (len(rejected) - count_refunds(rejected)) / (len(rejected) + len(known.table))
