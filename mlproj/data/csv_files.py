@@ -126,13 +126,18 @@ def _named_delimiter(line: str) -> str: # by a first line such as sep=;
 
 # %% ../../nbs/api/20_data/06_csv_files.ipynb #10dcb12e
 def _find_quote(lines: list[str], delimiter: str) -> str:
-    "Choose ' where every field that begins with it also ends with it, at least one in half of the rows."
+    """Choose ' where every field that begins with it also ends with it.
+
+    At least one field in half of the rows does so, or one holds the sign doubled, as in 'it''s'.
+    """
     sign = re.escape(delimiter)
     text = "\n".join(line.rstrip("\r\n") for line in lines)
     begun = len(re.findall(rf"(?m)(?:^|(?<={sign}))'", text))
     whole = len(re.findall(rf"(?m)(?:^|(?<={sign}))'(?:[^'\n]|'')*'(?={sign}|$)", text))
     double = re.search(rf'(?m)(?:^|(?<={sign}))"', text)
-    return "'" if begun == whole >= max(1, len(lines) // 2) and not double else '"'
+    doubled = re.search(rf"(?m)(?:^|(?<={sign}))'(?:[^'\n]|'')*''(?:[^'\n]|'')*'(?={sign}|$)", text)
+    least = 1 if doubled else max(1, len(lines) // 2)
+    return "'" if begun == whole >= least and not double else '"'
 
 
 def _find_delimiter(lines: list[str], quote: str) -> str:

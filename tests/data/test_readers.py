@@ -105,6 +105,14 @@ def test_bytes_that_are_no_text_are_no_table(content):
         read(content, "a.csv")
 
 
+@pytest.mark.parametrize(("field", "value"), [
+    ("'''q'''", "'q'"), ("'it''s'", "it's"), ("'tis", "'tis"), ("'q'", "'q'"), ("''", "''"),
+])
+def test_one_field_in_single_quotes_tells_them_where_it_doubles_one(field, value):
+    rows = read(f"id|shop\n1|a\n2|b\n3|c\n4|{field}\n5|d\n".encode(), "a.csv")
+    assert rows[3]["shop"] == value
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "shift_jis", "utf-16-le"])
 def test_an_encoding_without_a_mark_is_asked_for(encoding):
     word = {"cp1252": "Käse", "cp1251": "сыр", "shift_jis": "チーズ", "utf-16-le": "Käse"}[encoding]
