@@ -19,7 +19,8 @@ from .numbers import CURRENCIES, CURRENCY_FORM
 # %% ../../nbs/api/20_data/14_currencies.ipynb #dec37bf7
 _SAME = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "R$": "BRL", "A$": "AUD"}
 _SAME |= {"C$": "CAD", "KR": "kr", "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF", "RS": "INR", "FR": "CHF"}
-_SAME |= {"RP": "IDR", "₩": "KRW", "₫": "VND"}
+_SAME |= {"RP": "IDR", "₩": "KRW", "₫": "VND", "TL": "TRY", "₺": "TRY", "₽": "RUB", "₴": "UAH"}
+_SAME |= {"元": "CNY", "円": "JPY", "원": "KRW", "РУБ": "RUB", "ГРН": "UAH", "ЛВ": "BGN"}
 WRITTEN_WHOLE = frozenset( # currencies that people write without digits after the point
     "JPY KRW VND CLP ISK XAF XOF XPF UGX RWF PYG GNF IDR HUF COP IRR LAK".split()
 )

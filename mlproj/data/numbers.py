@@ -135,7 +135,8 @@ NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD 
 STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF
 YER ZAR ZMW
 """.split()
-ABBREVIATIONS = ("kr", "zł", "Kč", "Ft", "lei", "Rs", "Rp", "Fr", "RM", "元")
+ABBREVIATIONS = ("kr", "zł", "Kč", "Ft", "lei", "Rs", "Rp", "Fr", "RM", "TL")
+ABBREVIATIONS += ("元", "円", "원", "руб", "грн", "лв")
 
 # %% ../../nbs/api/20_data/12_numbers.ipynb #c70e4048
 CURRENCY_FORM = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|(?i:{'|'.join(CURRENCIES)})|(?:{'|'.join(ABBREVIATIONS)})\.?)"

@@ -91,6 +91,13 @@ def _find_plan(plans: list[TimePlan], name: str, survey: Survey, file: str) -> T
         if set(plan.columns) == set(columns):
             return plan
     values = [*survey.head[columns[0]].dropna(), ""]
+    numbers = [value for value in values if re.fullmatch(r"\d+([.,]\d+)?", value)]
+    texts = [value for value in values if value and value not in numbers]
+    if numbers and texts:
+        raise UserError(
+            f"{file}: {name} was named as the time, and holds numbers such as {numbers[0]} beside texts "
+            f"such as {texts[0]!r}: bring them to one form, or take the files apart"
+        )
     raise UserError(
         f"{file}: {name} was named as the time, and values such as {values[0]!r} are not understood "
         "as times: say in prepare.columns and prepare.types in params.yaml how they are to be read"

@@ -224,7 +224,7 @@ def _not_encoded(path: Path, line: int, named: str) -> UserError:
     return UserError(
         f"{path.name} cannot be read: line {line} is not UTF-8: give its encoding in prepare.csv in "
         "params.yaml, as in `csv: {encoding: cp1252}` for Western Europe; others are cp1250, cp1251, "
-        "cp932, gb18030, utf-16"
+        "cp932, cp949, big5, gb18030, utf-16"
     )
 
 

@@ -310,6 +310,9 @@ def predict_file(
         if len(behind.features):
             scored = _score(behind.features, model, meta, definition, parameters)
             table = table.join(scored)[[*table.columns.drop("not_scored"), *scored, "not_scored"]]
+    if table.not_scored.notna().all():
+        why = table.not_scored.mode()[0]
+        raise UserError(f"none of the {len(table):,} rows of {file.name} can be scored; most often: {why}")
     lineage = read_lineage(root / "prepared" / "transactions.parquet") | {"definition": definition.hash}
     summary = _summarise(table, file.name, name, n_repeated)
     return Predicted(table.reset_index(), lineage | {"model": name}, summary)

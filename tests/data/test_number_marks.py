@@ -12,7 +12,7 @@ from mlproj.data.proposed_columns import source_of
 from tests.data.test_roles import ROW, survey
 
 WAYS = [(".", ""), (",", ""), (".", ","), (",", "."), (",", " "), (".", "'"), (".", "’"), (",", "\u202f")]
-SIGNS = ["{}", "R$\u00a0{}", "Rp{}", "{} €", "CHF {}"]
+SIGNS = ["{}", "R$\u00a0{}", "Rp{}", "{} €", "CHF {}", "{}원", "{} руб.", "{} TL"]
 
 
 def write(number: int, digits: int, way: tuple[str, str], sign: str) -> str: # thousandths

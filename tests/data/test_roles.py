@@ -517,6 +517,12 @@ def test_an_amount_that_was_named_as_the_time_is_told():
             propose_roles(table, "t", read_choices(["timestamp=paid"]))
 
 
+def test_times_and_numbers_in_one_column_are_told():
+    mixed = [str(1_790_000_000 + n) if n % 3 else when for n, when in enumerate(ROW.when)]
+    with pytest.raises(UserError, match="when was named as the time, and holds numbers such as 1790000001"):
+        propose_roles(survey(ROW.assign(when=mixed)), "t", read_choices(["timestamp=when"]))
+
+
 def test_the_time_of_the_label_is_never_the_time_without_doubt():
     proposal = propose_roles(survey(ROW.rename(columns={"when": "label_time"})), "t")
     assert "not sure" in proposal.notes["timestamp"]

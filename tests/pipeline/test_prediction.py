@@ -228,6 +228,9 @@ def test_a_file_is_scored_as_the_pipeline_scored_it(finished, tmp_path):
     scored = pd.read_parquet(finished.root / "predictions/champion.parquet").set_index("transaction_id").score
     sound = table[table.not_scored.isna()]
     assert sound.score.tolist() == scored.loc[sound.transaction_id].tolist()
+    rows.assign(amount="much").to_csv(tmp_path / "wrong.csv", index=False)
+    said = message(finished.here(f"mlproj predict {tmp_path}/wrong.csv --out {tmp_path}/w.csv", fails=True))
+    assert said.endswith("none of the 50 rows of wrong.csv can be scored; most often: amount: unreadable")
     finished.here(f"mlproj predict {tmp_path}/new.csv --out {tmp_path}/scores.csv")
     again = pd.read_csv(tmp_path / "scores.csv")
     assert again.columns.tolist() == table.columns.tolist() and len(again) == 50
