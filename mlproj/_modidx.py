@@ -2696,6 +2696,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'mlproj/pipeline/proposal.py'),
                                           'mlproj.pipeline.proposal._capital': ( 'api/70_pipeline/proposal.html#_capital',
                                                                                  'mlproj/pipeline/proposal.py'),
+                                          'mlproj.pipeline.proposal._comment': ( 'api/70_pipeline/proposal.html#_comment',
+                                                                                 'mlproj/pipeline/proposal.py'),
                                           'mlproj.pipeline.proposal._doubted_entities': ( 'api/70_pipeline/proposal.html#_doubted_entities',
                                                                                           'mlproj/pipeline/proposal.py'),
                                           'mlproj.pipeline.proposal._item': ( 'api/70_pipeline/proposal.html#_item',

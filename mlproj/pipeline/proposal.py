@@ -75,7 +75,7 @@ def write_settings(
     lines, indent = [], "  " * (above.count(".") + 1 if above else 0)
     for key, value in settings.items():
         path = f"{above}.{key}" if above else key
-        note = f" # {notes[path]}" if notes.get(path) else ""
+        note = f" {_comment(notes[path])}" if notes.get(path) else ""
         if path in _IN_LINES and value and isinstance(value, dict):
             lines += [f"{indent}{to_yaml(str(key))}:{note}", *write_settings(value, notes, path)]
         elif path in _IN_LINES and value:
@@ -86,6 +86,10 @@ def write_settings(
         else:
             lines.append(f"{indent}{to_yaml(str(key))}: {to_yaml(value)}{note}")
     return lines
+
+
+def _comment(text: str) -> str: # on one line, whatever the names of columns in it hold
+    return "# " + " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _item(item: dict) -> list[str]: # lines of a list's item
@@ -225,13 +229,13 @@ def propose(
     lines = write_settings(proposed.settings, proposed.notes)
     place = next(n for n, line in enumerate(lines) if line.startswith("  types:"))
     left_out = [
-        f"    # left out: {json.dumps(name, ensure_ascii=False)}, for {why}."
+        f"    {_comment(f'left out: {json.dumps(name, ensure_ascii=False)}, for {why}.')}"
         for name, why in proposed.left_out.items()
     ]
     if "transaction_id" not in proposed.settings["prepare"]["columns"]:
         left_out.append("    # No column is the transaction's id: the rows are numbered.")
     lines[place:place] = left_out
-    return "\n".join([*(f"# {sentence}" for sentence in proposed.summary), *lines]) + "\n"
+    return "\n".join([*map(_comment, proposed.summary), *lines]) + "\n"
 
 # %% ../../nbs/api/70_pipeline/80_proposal.ipynb #8d7a7ebe
 def ask_at_terminal(

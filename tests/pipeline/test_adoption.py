@@ -135,3 +135,19 @@ def test_files_keep_their_names_in_the_reasons(tmp_path):
     (tmp_path / "sales_1.csv").write_text("\n".join(wider))
     (tmp_path / "sales_2.csv").write_text("\n".join(["time,card,amount,fraud", *rows]))
     assert "\n# sales_2.csv lacks shop, which other files have.\n" in propose([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["agent\nid", "agent: id # a", "x] agent id", "agent\u2028id", "agent\x07 id"])
+def test_comments_stay_on_their_line_whatever_a_column_is_called(name, tmp_path):
+    rows = range(600)
+    table = pd.DataFrame({
+        "when": [1_769_753_174 + n * 977 for n in rows],
+        "card": [f"C{100 + n % 30}" for n in rows],
+        name: [f"Z{100 + n * 7 % 40}" if n % 3 else None for n in rows],
+        "amount": [f"{n % 70}.{10 + n % 80}" for n in rows],
+        "fraud": [int(n % 20 == 0) for n in rows],
+    })
+    table.to_csv(tmp_path / "a.csv", index=False)
+    proposed = propose([tmp_path / "a.csv"])
+    assert "may name somebody too" in proposed
+    assert YAML(typ="safe").load(proposed)["prepare"]["entities"] == ["card"]
