@@ -133,13 +133,15 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
 
 
 _NO_ALERT = {"statistic", "amount", "knowledge", "place", "moment", "clock", "measure", *SOMEBODY}
+_NO_ALERT |= {"hour", "day", "weekday"} # such as unusual_hour
+_RAISED = set("flagged unusual atypical atypique atipica atipico".split())
 _NEEDED = set("needs need needed required requires necessary noetig a por da sent".split())
 
 
 def _is_alert(survey: Survey, one: Candidate) -> bool: # a yes that somebody or something set
     words, named = known_words(one.columns[0]), meanings(one.columns[0])
     to_be_checked = "verdict" in named and _NEEDED & set(words)
-    raised = "flagged" in words or named & {"machine", "misconduct"} or to_be_checked
+    raised = _RAISED & set(words) or named & {"machine", "misconduct"} or to_be_checked
     other = any(meanings(word) & _NO_ALERT for word in words) or _PAST & set(words)
     return raised and not other and _is_flag(survey, one) and read_words(survey, one.columns[0]).share < 0.5
 

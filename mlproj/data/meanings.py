@@ -27,8 +27,8 @@ MEANINGS = {
         outlier sospechoso suspeita suspeito suspicion sospecha suspecte sospechosa sospechosos
         suspeitas sospetto sospetta podejrzana podejrzany verdaechtig anomalies anomalia anomalo
         anomali mencurigakan supheli violation violations verstoss unauthorized unauthorised
-        podozritel auffaellig auffallig auffaelligkeit indikasi unusual atypical atypique atipica
-        atipico mistaenkt misstankt mistenkelig epailyttava 異常 이상여부""",
+        podozritel auffaellig auffallig auffaelligkeit indikasi mistaenkt misstankt mistenkelig
+        epailyttava 異常 이상여부""",
     "misconduct": """duplicate duplicated duplicado doublon maverick split bypass bypassed override
         overridden breach breached tampered tampering forged forgery manipulated manipulation ghost
         inflated collusion collusive kickback bribe irregular irregularity irregularidad
