@@ -137,7 +137,7 @@ def test_files_keep_their_names_in_the_reasons(tmp_path):
     assert "\n# sales_2.csv lacks shop, which other files have.\n" in propose([tmp_path])
 
 
-@pytest.mark.parametrize("name", ["agent\nid", "agent: id # a", "x] agent", "agent\u2028id", "agent\x07 id"])
+@pytest.mark.parametrize("name", ["agent\nid", "agent: id # a", "x] id", "agent\u2028id", "agent\x07 id"])
 def test_comments_stay_on_their_line_whatever_a_column_is_called(name, tmp_path):
     rows = range(600)
     table = pd.DataFrame({
