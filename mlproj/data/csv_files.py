@@ -133,11 +133,10 @@ def _find_quote(lines: list[str], delimiter: str) -> str:
     sign = re.escape(delimiter)
     text = "\n".join(line.rstrip("\r\n") for line in lines)
     begun = len(re.findall(rf"(?m)(?:^|(?<={sign}))'", text))
-    whole = len(re.findall(rf"(?m)(?:^|(?<={sign}))'(?:[^'\n]|'')*'(?={sign}|$)", text))
+    fields = re.findall(rf"(?m)(?:^|(?<={sign}))'((?:[^'\n]|'')*)'(?={sign}|$)", text)
     double = re.search(rf'(?m)(?:^|(?<={sign}))"', text)
-    doubled = re.search(rf"(?m)(?:^|(?<={sign}))'(?:[^'\n]|'')*''(?:[^'\n]|'')*'(?={sign}|$)", text)
-    least = 1 if doubled else max(1, len(lines) // 2)
-    return "'" if begun == whole >= least and not double else '"'
+    least = 1 if any("''" in field for field in fields) else max(1, len(lines) // 2)
+    return "'" if begun == len(fields) >= least and not double else '"'
 
 
 def _find_delimiter(lines: list[str], quote: str) -> str:

@@ -132,8 +132,8 @@ def _is_strange(survey: Survey, one: Candidate) -> bool: # whether it tells kind
     return any(word_value(word) == "" and not word.isdigit() for word in words.values)
 
 
-_NO_ALERT = {"statistic", "amount", "knowledge", "place", "moment", "clock", "measure", *SOMEBODY}
-_NO_ALERT |= {"hour", "day", "weekday"} # such as unusual_hour
+_NO_ALERT = {"statistic", "amount", "knowledge", "place", "measure", *SOMEBODY}
+_NO_ALERT |= {"moment", "clock", "hour", "day", "weekday"} # such as unusual_hour
 _RAISED = set("flagged unusual atypical atypique atipica atipico".split())
 _NEEDED = set("needs need needed required requires necessary noetig a por da sent".split())
 

@@ -24,14 +24,11 @@ _WRITTEN = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%
 
 
 def _read_number(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
-    if profile.whole == profile.given and "statistic" not in named:
-        for reading in (_read_compact, _read_epoch, _read_part):
-            if found := reading(profile, values, named):
-                return found
-    for reading in (_read_sheet_days, _read_epoch, _read_steps): # whole numbers or not
-        if found := reading(profile, values, named):
-            return found
-    return None
+    ways = [_read_sheet_days, _read_steps]
+    if "statistic" not in named:
+        whole = profile.whole == profile.given
+        ways = [*([_read_compact, _read_epoch, _read_part] if whole else [_read_epoch]), *ways]
+    return next((found for way in ways if (found := way(profile, values, named))), None)
 
 
 def _read_epoch(profile: Profile, values: pd.Series, named: frozenset[str]) -> Reading | None:
